@@ -1,0 +1,49 @@
+"""The log of a replica: changes in the order they came, and what is told when some came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
+from jupyter_runtimed.core.crdt.change_writer import OpId
+from jupyter_runtimed.core.ids import Hash, Heads
+
+Touched = Mapping[OpId | None, Set[str]]
+"""Object -> keys written in it; the keys are empty for lists and texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One change of the log.
+
+    Attributes:
+        chunk: the change chunk, not deflated.
+        hash: its name.
+        origin: who brought it; None for the owner of the replica.
+        known_touched: `touched`, when it was read before.
+    """
+
+    chunk: bytes
+    hash: Hash
+    origin: str | None
+    known_touched: Touched | None = None
+
+    @property
+    def touched(self) -> Touched:
+        """The objects that the change writes to (None is the root), and the keys it writes in maps."""
+        if self.known_touched is not None:
+            return self.known_touched
+        return read_chunk(self.chunk).touched
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What changed the heads: the entries that came, in order, and the heads before."""
+
+    entries: tuple[LogEntry, ...]
+    before: Heads
+
+    def infos(self) -> list[ChangeInfo]:
+        """What the changes say; parsed on demand."""
+        return [read_chunk(entry.chunk) for entry in self.entries]

@@ -1,0 +1,220 @@
+"""What a notebook document says, read through a cache that follows the replica's log.
+
+After a change only the cells it touched are read again. Broken things read as something harmless and stay: a cell
+without source is an empty code cell, wrong types read as empty. The key in the cells map is a cell's id, whatever
+stands inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Engine, OpId, Replica, op_id
+from jupyter_runtimed.core.document.schema import ROOT_FIELDS, Cell, cell_from_fields
+from jupyter_runtimed.core.errors import NoSuchCell
+
+_CELLS = ""
+"""The owner of the cells map itself; no cell has this id."""
+
+
+class NotebookView:
+    """See the module.
+
+    Args:
+        replica: the document; hot or cold.
+        cells: what the replica's cells are known to be (an import knows), so that a cold replica can be read.
+        metadata: likewise, the notebook's metadata.
+        root: likewise, nbformat, nbformat_minor and unknown root keys.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        cells: Iterable[Cell] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        root: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.replica = replica
+        self._cells: dict[str, Cell] = {}
+        self._order: list[str] | None = None
+        self._owners: dict[OpId, str] = {}
+        self._metadata: dict[str, Any] | None = None
+        self._root: dict[str, Any] | None = None
+        self._stale: set[str] = set()
+        self._read_to = -1
+        if cells is not None:
+            self.seed(cells, metadata or {}, root or {})
+
+    def seed(self, cells: Iterable[Cell], metadata: Mapping[str, Any], root: Mapping[str, Any]) -> None:
+        """Say what the present document reads as, so that it need not be read from the engine."""
+        self._cells = {cell.id: cell for cell in cells}
+        self._order = sorted(self._cells, key=lambda key: (self._cells[key].position, key))
+        self._metadata, self._root = dict(metadata), dict(root)
+        self._owners = {}
+        self._stale = set()
+        self._read_to = self.replica.log_end
+
+    def seed_content(self, content: Mapping[str, Any]) -> None:
+        """As `seed`, of the whole document as plain Python."""
+        cells, metadata = content.get("cells"), content.get("metadata")
+        fields = cells if isinstance(cells, Mapping) else {}
+        self.seed(
+            [cell_from_fields(key, value if isinstance(value, Mapping) else {}) for key, value in fields.items()],
+            metadata if isinstance(metadata, Mapping) else {},
+            {key: value for key, value in content.items() if key not in ("schema_version", "metadata", "cells")},
+        )
+
+    # Reading.
+
+    def cells(self) -> list[Cell]:
+        """All cells in order."""
+        self._follow()
+        return [self._cell(key) for key in self._ordered()]
+
+    def cell_ids(self) -> list[str]:
+        """Ids of all cells in order."""
+        self._follow()
+        return list(self._ordered())
+
+    def cell(self, cell_id: str) -> Cell:
+        """One cell. Raises NoSuchCell."""
+        self._follow()
+        if not self._has(cell_id):
+            raise NoSuchCell(f"there is no cell {cell_id[:100]!r} in this notebook", cell_id=cell_id[:100])
+        return self._cell(cell_id)
+
+    def has_cell(self, cell_id: str) -> bool:
+        """Whether there is a cell of this id."""
+        self._follow()
+        return self._has(cell_id)
+
+    def metadata(self) -> dict[str, Any]:
+        """The notebook's metadata. Not to be changed."""
+        self._follow()
+        if self._metadata is None:
+            value = self._engine.value(ROOT, "metadata")
+            self._metadata = value if isinstance(value, dict) else {}
+        return self._metadata
+
+    def get_metadata(self, key: str) -> Any:
+        """One value of the metadata; None when it is absent."""
+        return self.metadata().get(key)
+
+    def root(self) -> dict[str, Any]:
+        """nbformat, nbformat_minor and unknown keys of the root."""
+        self._follow()
+        if self._root is None:
+            engine = self._engine
+            keys = [key for key in engine.keys(ROOT) if key not in ("schema_version", "metadata", "cells")]
+            self._root = {key: engine.value(ROOT, key) for key in keys}
+        return self._root
+
+    def extra(self) -> dict[str, Any]:
+        """Unknown keys of the root."""
+        return {key: value for key, value in self.root().items() if key not in ROOT_FIELDS}
+
+    # Following the log.
+
+    @property
+    def _engine(self) -> Engine:
+        return self.replica.engine
+
+    def _follow(self) -> None:
+        replica = self.replica
+        if self._read_to == replica.log_end:
+            return
+        if self._read_to < replica.log_start or not self._owners:
+            self._forget_all()
+        else:
+            for entry in replica.log(self._read_to):
+                for obj, keys in entry.touched.items():
+                    self._forget(obj, keys)
+        self._read_to = replica.log_end
+        self._refresh()
+
+    def _forget_all(self) -> None:
+        self._cells.clear()
+        self._owners.clear()
+        self._stale.clear()
+        self._order = self._metadata = self._root = None
+
+    def _forget(self, obj: OpId | None, keys: Set[str]) -> None:
+        """Forget what one object of the document said; `keys` are those that were written in a map."""
+        if obj is None:
+            self._forget_all()
+            return
+        owner = self._owners.get(obj)
+        if owner == _CELLS:
+            self._order = None
+            for key in keys:
+                self._cells.pop(key, None)
+        elif owner is not None:
+            self._stale.add(owner)
+        else:
+            # In the metadata or an unknown key of the root, or new: then what it was put into is forgotten as well.
+            self._metadata = self._root = None
+
+    def _refresh(self) -> None:
+        """Read the cells that were touched; the order is void when one of them has moved."""
+        stale, self._stale = self._stale, set()
+        for cell_id in stale:
+            old = self._cells.pop(cell_id, None)
+            if self._order is not None and old is not None and self._cell(cell_id).position != old.position:
+                self._order = None
+
+    def _cells_map(self) -> bytes | None:
+        found = self._engine.child(ROOT, "cells")
+        return found if found is not None and self._engine.kind(found) == MAP else None
+
+    def _has(self, cell_id: str) -> bool:
+        if self._order is not None:
+            return cell_id in self._cells
+        cells = self._cells_map()
+        return cells is not None and self._engine.get(cells, cell_id) is not None
+
+    def _ordered(self) -> list[str]:
+        if self._order is None:
+            cells = self._cells_map()
+            keys = self._engine.keys(cells) if cells is not None else []
+            if cells is not None:
+                self._own(cells, _CELLS)
+            for gone in self._cells.keys() - set(keys):
+                del self._cells[gone]
+            self._order = sorted(keys, key=lambda key: (self._cell(key).position, key))
+        return self._order
+
+    def _cell(self, cell_id: str) -> Cell:
+        cell = self._cells.get(cell_id)
+        if cell is None:
+            cell = self._cells[cell_id] = self._read_cell(cell_id)
+        return cell
+
+    def _read_cell(self, cell_id: str) -> Cell:
+        cells = self._cells_map()
+        engine = self._engine
+        obj = engine.child(cells, cell_id) if cells is not None else None
+        if obj is None or engine.kind(obj) != MAP:
+            return Cell(cell_id)
+        fields = {key: self._read(obj, key, cell_id) for key in engine.keys(obj)}
+        self._own(obj, cell_id)
+        return cell_from_fields(cell_id, fields)
+
+    def _own(self, obj: bytes, cell_id: str) -> None:
+        identity = op_id(obj)
+        if identity is not None:
+            self._owners[identity] = cell_id
+
+    def _read(self, obj: bytes, key: str | int, cell_id: str) -> Any:
+        """A value, noting whose all the objects in it are."""
+        engine = self._engine
+        child = engine.child(obj, key)
+        if child is None:
+            return engine.value(obj, key)
+        self._own(child, cell_id)
+        kind = engine.kind(child)
+        if kind == TEXT:
+            return engine.text(child)
+        if kind == MAP:
+            return {name: self._read(child, name, cell_id) for name in engine.keys(child)}
+        return [self._read(child, index, cell_id) for index in range(engine.length(child))]

@@ -1,0 +1,17 @@
+"""The .ipynb file: bytes to document, and document to bytes."""
+
+from jupyter_runtimed.core.ipynb.export import Export, saved_cell_ids, valid_cell_id
+from jupyter_runtimed.core.ipynb.importing import IMPORT_ACTOR_PREFIX, Import, ImportBatch, import_actor
+from jupyter_runtimed.core.ipynb.parse import NotebookSource, parse_notebook
+
+__all__ = [
+    "IMPORT_ACTOR_PREFIX",
+    "Export",
+    "Import",
+    "ImportBatch",
+    "NotebookSource",
+    "import_actor",
+    "parse_notebook",
+    "saved_cell_ids",
+    "valid_cell_id",
+]
