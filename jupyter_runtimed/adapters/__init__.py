@@ -1,0 +1,1 @@
+"""Asynchronous I/O: contents manager, kernels, blobs and logs, each behind a port of rooms.ports."""

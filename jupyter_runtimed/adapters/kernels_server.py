@@ -1,0 +1,103 @@
+"""What kernel sessions share: the server's managers, and the inbox in front of a room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+
+from jupyter_runtimed.adapters.kernels_channels import Spawn
+from jupyter_runtimed.adapters.kernels_line import MakeChannels
+from jupyter_runtimed.core.limits import MIB
+from jupyter_runtimed.core.messages import KernelEvent, KernelMessage, KernelNotice
+
+_INBOX_BYTES = 16 * MIB
+_MESSAGE_BYTES = 1024
+"""About what a message takes beside its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What sessions need of the server.
+
+    Attributes:
+        sessions: jupyter_server's session manager.
+        kernels: its kernel manager.
+        specs: its kernelspec manager.
+        make_channels: makes the line to a kernel, given its manager.
+        spawn: starts a task by name.
+        start_timeout_seconds: how long a kernel may take until it answers.
+    """
+
+    sessions: Any
+    kernels: Any
+    specs: Any
+    make_channels: MakeChannels
+    spawn: Spawn
+    start_timeout_seconds: float
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """All sessions that have a kernel, as models, the oldest first."""
+        rows: list[dict[str, Any]] = await ensure_async(self.sessions.list_sessions())
+        return [row for row in rows if row["kernel"]]
+
+    async def describe(self, name: str) -> tuple[str, str]:
+        """Display name and language of a kernelspec."""
+        spec: Any = await ensure_async(self.specs.get_kernel_spec(name))
+        if isinstance(spec, dict):
+            # A gateway answers with JSON.
+            spec = spec.get("spec", {})
+            return str(spec.get("display_name", name)), str(spec.get("language", ""))
+        return spec.display_name or name, spec.language or ""
+
+    async def spec_names(self) -> list[str]:
+        """Names of the kernelspecs there are."""
+        return sorted(await ensure_async(self.specs.get_all_specs()))
+
+
+class Inbox:
+    """Events on their way to the room, bounded in bytes."""
+
+    def __init__(self, limit_bytes: int = _INBOX_BYTES) -> None:
+        self._events: deque[KernelEvent] = deque()
+        self._bytes = 0
+        self._limit_bytes = limit_bytes
+        self._filled = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    def put(self, event: KernelEvent) -> None:
+        """Add an event, full or not."""
+        self._events.append(event)
+        if isinstance(event, KernelMessage):
+            self._bytes += event.size + _MESSAGE_BYTES
+            if self._bytes > self._limit_bytes:
+                self._has_room.clear()
+        self._filled.set()
+
+    async def room(self) -> None:
+        """Wait until what is there was taken, when it is too much."""
+        await self._has_room.wait()
+
+    async def take(self) -> list[KernelEvent]:
+        """Wait for events, and take them all."""
+        await self._filled.wait()
+        events = list(self._events)
+        self._empty()
+        return events
+
+    def drop_messages(self) -> None:
+        """Forget the messages that were not taken: the kernel that sent them is no more."""
+        notices = [event for event in self._events if isinstance(event, KernelNotice)]
+        self._empty()
+        for notice in notices:
+            self.put(notice)
+
+    def _empty(self) -> None:
+        self._events.clear()
+        self._bytes = 0
+        self._filled.clear()
+        self._has_room.set()

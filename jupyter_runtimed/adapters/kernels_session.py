@@ -1,0 +1,393 @@
+"""One room's kernel session, over jupyter_server's session manager and kernel manager.
+
+The session row at the room's path is shared with everybody else on the server: front ends find the room's kernel
+there and the room finds theirs. So nothing here may assume to be the only one who starts, changes, restarts or shuts
+down: `look` is called often, compares what is with what was, and tells the difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+
+from jupyter_runtimed.adapters.kernels_line import KernelLine, is_alive, life_of
+from jupyter_runtimed.adapters.kernels_server import Inbox, Server
+from jupyter_runtimed.core.errors import KernelDied, NoKernel, RuntimedError
+from jupyter_runtimed.core.messages import KernelEvent, KernelInfo, KernelNews, KernelNotice
+
+log = logging.getLogger(__name__)
+
+_RETURN_SECONDS = 20.0
+"""How long a kernel that died may take to be restarted by the server before it counts as gone."""
+
+
+class JupyterKernelSession:
+    """A `rooms.ports.kernel.KernelSession`."""
+
+    def __init__(self, server: Server, room_id: str, path: str | None, directory: str) -> None:
+        # Without a file the session stands at a path nobody else uses, in the folder the kernel should run in.
+        self.path = path or "/".join(part for part in (directory.strip("/"), f"untitled-{room_id}.ipynb") if part)
+        self.is_closed = False
+        self._server = server
+        self._inbox = Inbox()
+        # Held while the kernel is being changed; a look that comes meanwhile would see half of it.
+        self._lock = asyncio.Lock()
+        self._session_id: str | None = None
+        self._kernel_id: str | None = None
+        self._line: KernelLine | None = None
+        self._kernel: KernelInfo | None = None
+        self._lost_at: float | None = None
+        self._has_died = False
+        self._lost_life: Any = None
+        self._unreachable: tuple[str, Any] | None = None
+
+    # ---- the port ----------------------------------------------------------------------------------------------
+
+    @property
+    def kernel(self) -> KernelInfo | None:
+        """The kernel that is there and answers."""
+        return self._kernel
+
+    async def start(self, kernel_name: str | None) -> KernelInfo:
+        """Use the kernel of the session at the path, or start one, and wait until it answers."""
+        async with self._lock:
+            try:
+                found = await self._attach()
+            except KernelDied:
+                await self._remove()
+                found = None
+            if found is not None and kernel_name not in {None, found.name}:
+                await self._remove()
+                found = None
+            if found is None:
+                await self._create(kernel_name)
+                found = await self._connect_new("the kernel was started")
+            return found
+
+    async def attach(self) -> KernelInfo | None:
+        """Use the kernel of the session at the path, if there is one."""
+        async with self._lock:
+            try:
+                return await self._attach()
+            except KernelDied:
+                await self._remove()
+                return None
+
+    async def receive(self) -> list[KernelEvent]:
+        """Wait for news and give all there are."""
+        return await self._inbox.take()
+
+    def send(
+        self,
+        channel: str,
+        msg_type: str,
+        content: dict[str, Any],
+        *,
+        msg_id: str,
+        metadata: dict[str, Any] | None = None,
+        buffers: Sequence[bytes] = (),
+    ) -> None:
+        """Say something to the kernel."""
+        if self._line is None or self._kernel is None:
+            raise NoKernel("there is no kernel; run a cell or start one")
+        self._line.send(channel, msg_type, content, msg_id, metadata, buffers)
+
+    async def interrupt(self) -> None:
+        """Interrupt what the kernel does."""
+        if self._kernel_id is None or self._kernel_id not in self._server.kernels:
+            raise NoKernel("there is no kernel to interrupt")
+        try:
+            await ensure_async(self._server.kernels.interrupt_kernel(self._kernel_id))
+        except Exception as error:
+            raise NoKernel(f"the kernel could not be interrupted: {_say(error)}") from error
+
+    async def restart(self) -> KernelInfo:
+        """Restart the kernel and wait until it answers."""
+        async with self._lock:
+            if self._kernel_id is None or self._kernel_id not in self._server.kernels:
+                raise NoKernel("there is no kernel to restart")
+            self._disconnect()
+            try:
+                waiting = await ensure_async(self._server.kernels.restart_kernel(self._kernel_id))
+            except Exception as error:
+                await self._remove()
+                raise KernelDied(f"the kernel could not be restarted: {_say(error)}") from error
+            if isinstance(waiting, asyncio.Future):
+                # The server's own check of the restart; ours follows.
+                waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return await self._connect_new("the kernel was restarted")
+
+    async def shutdown(self) -> None:
+        """Shut the kernel and its session down."""
+        async with self._lock:
+            await self._remove()
+
+    def report_activity(self) -> None:
+        """Something runs: who looks for idle kernels should not take this one."""
+        if self._line is not None:
+            now = datetime.now(timezone.utc)
+            self._line.manager.last_activity = now
+            self._server.kernels.last_kernel_activity = now
+
+    async def move(self, path: str) -> None:
+        """The notebook has another path from now on; the session follows."""
+        async with self._lock:
+            self.path = path
+            if self._session_id is not None:
+                try:
+                    sessions = self._server.sessions
+                    await ensure_async(sessions.update_session(self._session_id, path=path, name=_name(path)))
+                except Exception as error:
+                    log.info("session not moved path=%s cause=%s", path, _say(error))
+
+    async def close(self) -> None:
+        """Let go of the kernel, which lives on."""
+        self.is_closed = True
+        self._disconnect()
+
+    # ---- what others do --------------------------------------------------------------------------------------
+
+    @property
+    def wants_looks(self) -> bool:
+        """Whether a look makes sense now."""
+        return not self.is_closed and not self._lock.locked()
+
+    async def is_changed(self, rows: Sequence[dict[str, Any]]) -> bool:
+        """Whether `look` has something to tell. Cheap, and changes nothing.
+
+        Args:
+            rows: the server's sessions, read just now.
+        """
+        row = self._row(rows)
+        if self._kernel_id is None:
+            return row is not None and not self._is_unreachable(row)
+        if row is None:
+            return self._kernel_id not in self._server.kernels
+        if row["kernel"]["id"] != self._kernel_id:
+            return True
+        if self._line is None:
+            return self._has_waited_long() or await self._is_back()
+        return self._line.is_local and (not self._line.is_same_life or not await self._line.is_alive())
+
+    async def look(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Compare with what is, and tell what changed.
+
+        Args:
+            rows: the server's sessions, read just now.
+        """
+        async with self._lock:
+            if self.is_closed or not await self.is_changed(rows):
+                return
+            row = self._row(rows)
+            if self._kernel_id is None:
+                await self._follow(row, "a kernel was started")
+            elif row is None:
+                self._tell_gone("the kernel was shut down", "dead" if self._has_died else "not_started")
+            elif row["kernel"]["id"] != self._kernel_id:
+                await self._follow(row, "another kernel was chosen")
+            elif self._line is None:
+                if await self._is_back():
+                    await self._follow(row, "the kernel is back")
+                else:
+                    await self._give_up("the kernel did not come back")
+            elif not self._line.is_same_life:
+                self._tell_lost("the kernel was restarted", "restarting")
+            elif self._line.restarts_by_itself:
+                # The server's restarter will launch another process under this id.
+                self._tell_lost("the kernel died", "restarting")
+                self._has_died = True
+            else:
+                await self._give_up("the kernel died")
+
+    async def heard_of_restart(self, kernel_id: str) -> None:
+        """The server restarted a kernel. For one behind a gateway nothing else tells."""
+        if kernel_id != self._kernel_id or not self.wants_looks:
+            return
+        async with self._lock:
+            if self._line is not None and not self._line.is_local:
+                await self._follow(None, "the kernel was restarted", is_new=True)
+
+    def _broken(self, message: str, is_dead: bool) -> None:
+        if self._line is not None:
+            self._server.spawn(self._line_lost(self._line, message, is_dead), "kernel line")
+
+    async def _line_lost(self, line: KernelLine, message: str, is_dead: bool) -> None:
+        async with self._lock:
+            if line is not self._line or self.is_closed:
+                return
+            if is_dead or not await line.is_alive():
+                await self._give_up(message)
+            else:
+                await self._follow(None, message, is_new=True)
+
+    async def _follow(self, row: dict[str, Any] | None, message: str, *, is_new: bool = False) -> None:
+        """What there was is lost; use what there is now."""
+        self._tell_lost(message, "restarting")
+        if row is not None:
+            self._bind(row)
+        try:
+            await self._connect(message, may_be_busy=not is_new)
+        except RuntimedError as error:
+            assert self._kernel_id is not None
+            self._unreachable = (self._kernel_id, life_of(self._manager(self._kernel_id)))
+            self._tell_gone(error.message, "dead")
+
+    async def _give_up(self, message: str) -> None:
+        self._tell_lost(message, "dead")
+        await self._remove()
+        self._tell_gone(message, "dead")
+
+    def _is_unreachable(self, row: dict[str, Any]) -> bool:
+        """Whether this very process did not answer before."""
+        kernel_id = row["kernel"]["id"]
+        return self._unreachable == (kernel_id, life_of(self._manager(kernel_id)))
+
+    def _has_waited_long(self) -> bool:
+        return self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > _RETURN_SECONDS
+
+    async def _is_back(self) -> bool:
+        """Whether another process runs in the place of the one that was lost."""
+        manager = self._manager(self._kernel_id)
+        if manager is None or getattr(manager, "shutting_down", False) or life_of(manager) is self._lost_life:
+            return False
+        return await is_alive(manager)
+
+    def _tell_lost(self, message: str, status: str) -> None:
+        if self._line is not None:
+            self._disconnect()
+            self._lost_at = asyncio.get_running_loop().time()
+            self._tell(KernelNews.LOST, message, status)
+
+    def _tell_gone(self, message: str, status: str) -> None:
+        self._disconnect()
+        self._session_id = self._kernel_id = None
+        self._lost_at = None
+        self._has_died = False
+        self._tell(KernelNews.GONE, message, status)
+
+    def _tell(self, news: KernelNews, message: str, status: str, kernel: KernelInfo | None = None) -> None:
+        log.info("kernel %s path=%s kernel=%s cause=%s", news.value, self.path, self._kernel_id, message)
+        self._inbox.put(KernelNotice(news, message, status, kernel))
+
+    # ---- finding, making, connecting ---------------------------------------------------------------------------
+
+    def _row(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        ours = next((row for row in rows if row["id"] == self._session_id), None)
+        return ours or next((row for row in rows if row["path"] == self.path), None)
+
+    def _bind(self, row: dict[str, Any]) -> None:
+        self._session_id = row["id"]
+        self._kernel_id = row["kernel"]["id"]
+
+    def _manager(self, kernel_id: str | None) -> Any:
+        kernels = self._server.kernels
+        return kernels.get_kernel(kernel_id) if kernel_id is not None and kernel_id in kernels else None
+
+    async def _attach(self) -> KernelInfo | None:
+        row = self._row(await self._server.rows())
+        if row is None:
+            return None
+        if row["kernel"]["id"] == self._kernel_id and self._kernel is not None:
+            return self._kernel
+        self._bind(row)
+        return await self._connect("a kernel was found", may_be_busy=True)
+
+    async def _create(self, kernel_name: str | None) -> None:
+        sessions = self._server.sessions
+        try:
+            if kernel_name is not None:
+                await self._server.describe(kernel_name)
+            row = await ensure_async(
+                sessions.create_session(path=self.path, name=_name(self.path), type="notebook", kernel_name=kernel_name)
+            )
+        except Exception as error:
+            raise NoKernel(await self._why_not(kernel_name, error)) from error
+        self._bind(row)
+        # Somebody may have opened the notebook in this very moment and started a kernel too: the first one counts.
+        first = next((row for row in await self._server.rows() if row["path"] == self.path), row)
+        if first["id"] != self._session_id:
+            await ensure_async(sessions.delete_session(self._session_id))
+            self._bind(first)
+
+    async def _why_not(self, kernel_name: str | None, error: Exception) -> str:
+        names: list[str] = []
+        with contextlib.suppress(Exception):
+            names = await self._server.spec_names()
+        if kernel_name is not None and names and kernel_name not in names:
+            return f"there is no kernel named {kernel_name!r} on this server; there are: {', '.join(names)}"
+        return f"the kernel {kernel_name or 'of the server'} could not be started: {_say(error)}"
+
+    async def _connect_new(self, message: str) -> KernelInfo:
+        """Open a line to a kernel that was launched for us; one that does not answer is removed."""
+        try:
+            return await self._connect(message, may_be_busy=False)
+        except BaseException:
+            await self._remove()
+            raise
+
+    async def _connect(self, message: str, *, may_be_busy: bool) -> KernelInfo:
+        """Open a line to the kernel the session is bound to, and tell that it is there."""
+        self._disconnect()
+        assert self._kernel_id is not None
+        server = self._server
+        try:
+            manager = server.kernels.get_kernel(self._kernel_id)
+            line = self._line = KernelLine(manager, server.make_channels, self._inbox.room, self._broken)
+            told = await line.open(server.start_timeout_seconds, may_be_busy=may_be_busy)
+        except BaseException as error:
+            self._disconnect()
+            if isinstance(error, RuntimedError) or not isinstance(error, Exception):
+                raise
+            raise KernelDied(f"the kernel cannot be reached: {_say(error)}") from error
+        name = str(manager.kernel_name)
+        try:
+            display_name, language = await server.describe(name)
+        except Exception:
+            # The kernelspec was removed while the kernel ran, or the gateway does not tell.
+            display_name, language = name, ""
+        info = told.get("language_info")
+        info = info if isinstance(info, dict) else {}
+        self._kernel = KernelInfo(self._kernel_id, name, display_name, str(info.get("name") or language), info)
+        self._lost_at = None
+        self._has_died = False
+        self._tell(KernelNews.READY, message, "busy" if may_be_busy and line.is_busy else "idle", self._kernel)
+        line.deliver_to(self._inbox.put)
+        return self._kernel
+
+    def _disconnect(self) -> None:
+        line, self._line, self._kernel = self._line, None, None
+        if line is not None:
+            self._lost_life = line.life
+            line.close()
+            self._inbox.drop_messages()
+
+    async def _remove(self) -> None:
+        """Shut down what the session is bound to, and remove the session."""
+        self._disconnect()
+        session_id, kernel_id = self._session_id, self._kernel_id
+        self._session_id = self._kernel_id = self._lost_at = None
+        self._has_died = False
+        try:
+            if session_id is not None:
+                await ensure_async(self._server.sessions.delete_session(session_id))
+        except Exception as error:
+            log.info("session not deleted path=%s cause=%s", self.path, _say(error))
+        if kernel_id is not None and kernel_id in self._server.kernels:
+            with contextlib.suppress(Exception):
+                await ensure_async(self._server.kernels.shutdown_kernel(kernel_id, now=True))
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _say(error: BaseException) -> str:
+    """An error of the server or a kernel in one line."""
+    text = getattr(error, "log_message", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:500]

@@ -1,0 +1,189 @@
+"""One room's kernel: whether there is one, and getting one, once at a time.
+
+```
+from       event                  to
+─────────  ─────────────────────  ─────────
+absent     a kernel is wanted     starting    unless a launch failed a moment ago: then it failed again
+absent     READY (others' kernel) ready
+starting   READY                  ready
+starting   launch failed          absent      what waited for it is told
+ready      LOST                   returning   it may come back
+ready      restart by the room    returning
+returning  READY                  ready
+any        GONE, shutdown         absent
+```
+
+Only `KernelNotice`s make a kernel ready, so that state and messages keep their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from jupyter_runtimed.core.errors import KernelDied, NoKernel, RuntimedError
+from jupyter_runtimed.core.messages import KernelInfo, KernelNews, KernelNotice
+from jupyter_runtimed.rooms.ports.clock import Clock
+from jupyter_runtimed.rooms.ports.kernel import KernelSession
+from jupyter_runtimed.rooms.tasks import Tasks
+
+_log = logging.getLogger("jupyter_runtimed.rooms.kernel_keeper")
+
+
+class KernelState(Enum):
+    """See the table in the module."""
+
+    ABSENT = "absent"
+    STARTING = "starting"
+    READY = "ready"
+    RETURNING = "returning"
+
+
+class KernelKeeper:
+    """See the module.
+
+    Args:
+        session: the room's line to its kernel.
+        clock: the time.
+        tasks: the room's.
+        cooldown_seconds: how long a failed launch is not tried again by itself.
+        preferred: the kernelspec the notebook asks for; None leaves it to the server.
+        show: writes kernel fields into the runtime document.
+        on_failed: told why there is no kernel, for what waits for one.
+    """
+
+    def __init__(
+        self,
+        session: KernelSession,
+        clock: Clock,
+        tasks: Tasks,
+        *,
+        cooldown_seconds: float,
+        preferred: Callable[[], str | None],
+        show: Callable[[dict[str, Any]], None],
+        on_failed: Callable[[RuntimedError], None],
+    ) -> None:
+        self.session = session
+        self.state = KernelState.ABSENT
+        self._clock = clock
+        self._tasks = tasks
+        self._cooldown_seconds = cooldown_seconds
+        self._preferred = preferred
+        self._show = show
+        self._on_failed = on_failed
+        self._launch: asyncio.Task[KernelInfo] | None = None
+        self._failure: tuple[float, str | None, RuntimedError] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the kernel can be spoken to."""
+        return self.state is KernelState.READY
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a kernel, or one is on its way."""
+        return self.state is not KernelState.ABSENT
+
+    def want(self) -> None:
+        """Get a kernel unless there is one or one is on its way; `on_failed` says when none can be had."""
+        if self.state is not KernelState.ABSENT or self._launch is not None:
+            return
+        name = self._preferred()
+        if self._failure is not None:
+            failed_at, failed_name, error = self._failure
+            if failed_name == name and self._clock.monotonic() - failed_at < self._cooldown_seconds:
+                self._on_failed(error)
+                return
+        self._begin_launch(name)
+
+    async def start(self, kernel_name: str | None) -> KernelInfo:
+        """Start a kernel because somebody asked for it; a running one of another name is replaced.
+
+        Raises:
+            NoKernel: there is no such kernelspec, or it cannot be launched.
+            KernelDied: it ended before it answered.
+        """
+        while self._launch is not None:
+            # One launch at a time; what it brought may be what was asked for.
+            await asyncio.wait({self._launch})
+        name = kernel_name or self._preferred()
+        kernel = self.session.kernel
+        if self.is_ready and kernel is not None and name in {None, kernel.name}:
+            return kernel
+        return await asyncio.shield(self._begin_launch(name))
+
+    async def restart(self) -> KernelInfo:
+        """Restart the kernel. Raises NoKernel, KernelDied."""
+        if self.state not in {KernelState.READY, KernelState.RETURNING}:
+            raise NoKernel("there is no kernel to restart")
+        self.state = KernelState.RETURNING
+        self._show({"status": "restarting", "error": None})
+        try:
+            return await self.session.restart()
+        except RuntimedError as error:
+            self._fail(None, error)
+            raise
+
+    async def shutdown(self) -> None:
+        """Shut the kernel down, if there is one."""
+        launch = self._launch
+        if launch is not None:
+            launch.cancel()
+            await asyncio.wait({launch})
+        self.state = KernelState.ABSENT
+        await self.session.shutdown()
+        self._show({"status": "not_started", "kernel_id": None, "error": None})
+
+    def notice(self, notice: KernelNotice) -> None:
+        """Something became of the kernel."""
+        if notice.news is KernelNews.READY and notice.kernel is not None:
+            self.state = KernelState.READY
+            self._failure = None
+            kernel = notice.kernel
+            self._show(
+                {
+                    "name": kernel.name,
+                    "display_name": kernel.display_name,
+                    "language": kernel.language,
+                    "kernel_id": kernel.kernel_id,
+                    "status": notice.status,
+                    "error": None,
+                }
+            )
+        elif notice.news is KernelNews.LOST:
+            self.state = KernelState.RETURNING
+            self._show({"status": notice.status})
+        else:
+            self.state = KernelState.STARTING if self._launch is not None else KernelState.ABSENT
+            error = {"code": KernelDied.code, "message": notice.message} if notice.status == "dead" else None
+            self._show({"status": notice.status, "kernel_id": None, "error": error})
+
+    def _begin_launch(self, name: str | None) -> asyncio.Task[KernelInfo]:
+        self.state = KernelState.STARTING
+        fields = {} if name is None else {"name": name}
+        self._show({"status": "starting", "error": None, **fields})
+        self._launch = self._tasks.start(self._run_launch(name), "kernel launch")
+        return self._launch
+
+    async def _run_launch(self, name: str | None) -> KernelInfo:
+        started = self._clock.monotonic()
+        try:
+            kernel = await self.session.start(name)
+        except Exception as error:
+            failure = error if isinstance(error, RuntimedError) else NoKernel(f"the kernel did not start: {error}")
+            self._launch = None
+            self._fail(name, failure)
+            raise failure from error
+        finally:
+            self._launch = None
+        _log.info("kernel started name=%s ms=%d", kernel.name, (self._clock.monotonic() - started) * 1000)
+        return kernel
+
+    def _fail(self, name: str | None, error: RuntimedError) -> None:
+        self.state = KernelState.ABSENT
+        self._failure = (self._clock.monotonic(), name, error)
+        self._show({"status": "error", "kernel_id": None, "error": {"code": error.code, "message": error.message}})
+        self._on_failed(error)

@@ -1,0 +1,88 @@
+"""What outlives the process, as the registry sees it: rooms that are in the log, and who owns which file.
+
+A server without logs knows no rooms; one without leases owns whatever it opens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from jupyter_runtimed.core.ids import RoomId
+from jupyter_runtimed.core.journal import CorruptJournal, RoomMeta
+from jupyter_runtimed.rooms.restoring import Restored, restore
+from jupyter_runtimed.rooms.room_view import NO_KERNEL
+from jupyter_runtimed.rooms.services import Services
+
+_log = logging.getLogger("jupyter_runtimed.rooms")
+
+CLOSED = "closed"
+"""The field of a log that says: somebody closed this room. Its file opens it again, its id does not."""
+
+
+class KnownRooms:
+    """See the module."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._logs = services.logs
+
+    async def own(self, name: str) -> None:
+        """This server process owns a file (by its key) or an untitled room (by its id). Raises ActiveElsewhere."""
+        if self._services.leases is not None:
+            await self._services.leases.acquire(name)
+
+    async def disown(self, name: str) -> None:
+        """It does not any more."""
+        if self._services.leases is not None:
+            await self._services.leases.release(name)
+
+    async def of_file(self, key: str) -> Restored | None:
+        """The room of a file, if the log has one."""
+        room_id = await self._logs.find(key) if self._logs is not None else None
+        return await self.restored(room_id) if room_id is not None else None
+
+    async def restored(self, room_id: RoomId) -> Restored | None:
+        """The room of an id. A log that holds nothing of use is put aside, and is as none."""
+        if self._logs is None:
+            return None
+        logged = await self._logs.load(room_id)
+        if logged is None:
+            return None
+        try:
+            return restore(logged, self._services.new_actor)
+        except CorruptJournal as error:
+            _log.error("log put aside room=%s: %s", room_id, error.message)
+            await self._logs.put_aside(room_id, error.message)
+            return None
+
+    def meta(self, room_id: str) -> RoomMeta | None:
+        """What the log says of a room that somebody may come back to."""
+        for meta in self._metas():
+            if meta.room_id == room_id:
+                return meta
+        return None
+
+    def untitled(self, but: Collection[str]) -> list[dict[str, Any]]:
+        """Room objects of untitled rooms that wait in the log, without those that are open."""
+        return [
+            {
+                "room_id": meta.room_id,
+                "path": None,
+                "state": "ready",
+                "error": None,
+                "cells": 0,
+                "peers": 0,
+                "kernel": NO_KERNEL,
+                "heads": [],
+                "last_saved": None,
+            }
+            for meta in self._metas()
+            if meta.path is None and meta.room_id not in but
+        ]
+
+    def _metas(self) -> list[RoomMeta]:
+        if self._logs is None:
+            return []
+        return [meta for meta in self._logs.rooms() if not meta.more.get(CLOSED)]

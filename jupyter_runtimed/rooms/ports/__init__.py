@@ -1,0 +1,1 @@
+"""What a room needs of the world, as protocols that adapters implement."""

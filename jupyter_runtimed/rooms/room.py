@@ -1,0 +1,442 @@
+"""A room: the one owner of an open notebook. It composes its parts and knows what state they are in together.
+
+What it owns: the two documents, the hub of its peers, the load, the saver, the executor, and the requests under way.
+It parses nothing and waits for nobody while peers' frames come in: frames go to the hub, requests become tasks.
+
+A room is single-threaded. Between two awaits it is consistent; after each one it may be another room, so state is
+asked for again (`check_ready`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_runtimed.core.crdt import Advance
+from jupyter_runtimed.core.document import NotebookDocument, new_notebook_replica
+from jupyter_runtimed.core.errors import LoadFailed, Loading, NoSuchRoom, RuntimedError
+from jupyter_runtimed.core.ids import Heads, RoomId
+from jupyter_runtimed.core.ipynb import import_actor
+from jupyter_runtimed.core.lifecycle import Lifecycle, State
+from jupyter_runtimed.core.runtime import RuntimeDocument
+from jupyter_runtimed.rooms.disk_merge import merge_from_disk, merge_from_replica
+from jupyter_runtimed.rooms.disk_watch import DiskWatch
+from jupyter_runtimed.rooms.durability import Durability, pieces
+from jupyter_runtimed.rooms.file import NotebookFile
+from jupyter_runtimed.rooms.head_waiters import HeadWaiters
+from jupyter_runtimed.rooms.hub import Hub
+from jupyter_runtimed.rooms.lineage import Lineage
+from jupyter_runtimed.rooms.loader import Loaded, Loader, begin_untitled
+from jupyter_runtimed.rooms.peer import Peer
+from jupyter_runtimed.rooms.ports.contents import FileState
+from jupyter_runtimed.rooms.ports.socket import PeerSocket
+from jupyter_runtimed.rooms.rendering import render
+from jupyter_runtimed.rooms.request_server import RequestServer
+from jupyter_runtimed.rooms.restoring import Restored, reopen
+from jupyter_runtimed.rooms.room_view import room_object, room_status
+from jupyter_runtimed.rooms.saver import Saver
+from jupyter_runtimed.rooms.services import RoomExecutor, Services
+from jupyter_runtimed.rooms.tasks import Tasks
+from jupyter_runtimed.rooms.upkeep import Upkeep
+
+_log = logging.getLogger("jupyter_runtimed.rooms")
+
+
+class Room:
+    """See the module. Made by the registry; `start` begins its life, `stop` ends it.
+
+    Args:
+        room_id: for life.
+        file: where it is; nothing else of it is known yet.
+        services: ports, settings, makers.
+        save_as: gives the room another file (the registry's, which owns the paths).
+        kernel_name: which kernel an untitled room is for.
+        restored: what its log has given back; `file` then is what the log says of it.
+    """
+
+    def __init__(
+        self,
+        room_id: RoomId,
+        file: NotebookFile,
+        services: Services,
+        *,
+        save_as: Callable[[Room, str, bool], Any],
+        kernel_name: str | None = None,
+        restored: Restored | None = None,
+    ) -> None:
+        settings = services.settings
+        self.id = room_id
+        self.file = file
+        self.services = services
+        self.kernel_name = kernel_name
+        self.lifecycle = Lifecycle(State.READY if file.path is None else State.LOADING)
+        self.tasks = Tasks(f"room {room_id}")
+        self.requests = RequestServer(self)
+        self.hub = Hub(settings.limits, status=self.status, on_request=self.requests.receive, on_leave=self.unused)
+        self.waiters = HeadWaiters(self.contains, services.clock, settings.limits.required_heads_timeout_s)
+        self.saver = Saver(
+            self,
+            contents=services.contents,
+            blobs=services.blobs,
+            clock=services.clock,
+            settings=settings,
+            tasks=self.tasks,
+            on_change=self._saver_changed,
+        )
+        self.durability = Durability(
+            self,
+            services.logs,
+            clock=services.clock,
+            status_s=settings.status_s,
+            on_change=self.hub.tell_status,
+        )
+        self.watch = DiskWatch(
+            clock=services.clock,
+            every_s=settings.limits.disk_check_s,
+            is_wanted=lambda: bool(self.hub.peers) and self.lifecycle.state is State.READY,
+            look=self.saver.look,
+            tasks=self.tasks,
+        )
+        self.upkeep = Upkeep(self, services.clock, settings.cool_s)
+        self.save_as = save_as
+        self._restored = restored
+        self.executor: RoomExecutor | None = None
+        self.on_unused: Callable[[Room], None] = lambda _: None
+        self.notebook: NotebookDocument
+        self.runtime: RuntimeDocument
+        self.loader: Loader | None = None
+        self._settled: list[asyncio.Future[None]] = []
+        self._revision = 0
+        self.runtime_epoch = ""
+
+    # Life.
+
+    def start(self) -> None:
+        """Begin: with the load of the file, or, without one, ready."""
+        self._begin_documents()
+        if self._restored is not None:
+            self._begin_restored(self._restored)
+        elif self.file.path is None:
+            self._begin_untitled()
+        else:
+            self.tasks.start(self._load(), "load")
+
+    def retry(self) -> None:
+        """Try a failed load again. Peers of a document that was taken back must begin anew."""
+        self.lifecycle.retry()
+        if self.loader is not None and self.loader.is_open:
+            self._begin_documents()
+        self.loader = None
+        self.hub.tell_status()
+        self.tasks.start(self._load() if self._restored is None else self._reopen(self._restored), "load")
+
+    def close(self, code: int, reason: str) -> None:
+        """From now on the room is of no use to anybody: sockets are closed, waits end. Nothing is saved."""
+        self.lifecycle.close()
+        self.hub.drop_all(code, reason)
+        self.waiters.fail(NoSuchRoom("the room was closed"))
+        self._settle()
+
+    async def end(self, *, shutdown_kernel: bool, discard: bool = False) -> None:
+        """After `close`: end what is under way. `discard`: what the log has is wanted by nobody."""
+        self.watch.stop()
+        self.upkeep.stop()
+        if self.executor is not None:
+            await self.executor.stop(shutdown_kernel=shutdown_kernel)
+        await self.saver.stop()
+        await self.tasks.stop()
+        await (self.durability.discard() if discard else self.durability.end())
+        self.lifecycle.closed()
+
+    def _begin_documents(self) -> None:
+        new_actor, restored = self.services.new_actor, self._restored
+        replica = restored.notebook if restored is not None else new_notebook_replica(new_actor())
+        self.notebook = NotebookDocument(replica)
+        if self.file.path is None and restored is None:
+            begin_untitled(self.notebook, self.kernel_name)
+        replica.on_advance = self._notebook_advanced
+        actor = new_actor()
+        self.runtime_epoch = actor.hex()
+        self.runtime = restored.runtime_document(actor) if restored is not None else RuntimeDocument(actor)
+        self.hub.serve_notebook(replica)
+
+    def _begin_untitled(self) -> None:
+        self.file.saved_heads = self.notebook.replica.heads
+        self.hub.open_notebook(Lineage(self.contains, None))
+        self._become_whole()
+
+    def _begin_restored(self, restored: Restored) -> None:
+        imported = self.file.import_sha256
+        actor = import_actor(bytes.fromhex(imported)) if imported is not None else None
+        self.hub.open_notebook(Lineage(self.contains, actor))
+        if self.file.path is None:
+            self._become_whole()
+        else:
+            self.tasks.start(self._reopen(restored), "reopen")
+
+    async def _reopen(self, restored: Restored) -> None:
+        try:
+            await reopen(self, restored.logged)
+        except RuntimedError as error:
+            self._load_failed(error if isinstance(error, LoadFailed) else LoadFailed(error.message, reason=error.code))
+        else:
+            self.lifecycle.loaded()
+            self._become_whole()
+            if self.saver.has_unsaved:
+                self.saver.touched()
+
+    async def _load(self) -> None:
+        services = self.services
+        assert self.file.path is not None
+        loader = self.loader = Loader(
+            self.notebook,
+            self.runtime,
+            contents=services.contents,
+            blobs=services.blobs,
+            clock=services.clock,
+            settings=services.settings,
+            on_open=lambda actor: self.hub.open_notebook(Lineage(self.contains, actor)),
+            on_publish=self._load_progressed,
+            may_adopt=lambda: self.hub.is_notebook_sent,
+        )
+        try:
+            loaded = await loader.run(self.file.path)
+        except LoadFailed as error:
+            self._load_failed(error)
+        else:
+            self._loaded(loaded)
+
+    def _load_failed(self, error: LoadFailed) -> None:
+        _log.warning("load failed room=%s path=%s error=%s", self.id, self.file.path, error.message)
+        self.lifecycle.failed(error)
+        self._settle()
+        self.hub.tell_status()
+        self.unused()
+
+    def _load_progressed(self) -> None:
+        self.hub.wake()
+        self.hub.tell_status()
+
+    def _loaded(self, loaded: Loaded) -> None:
+        file = self.file
+        file.import_sha256 = loaded.imported.sha256
+        file.residue = loaded.imported.residue
+        file.note(loaded.state.sha256, loaded.imported.heads, self.runtime.revision)
+        self.lifecycle.loaded()
+        self._become_whole()
+        if self.saver.has_unsaved:  # edits that came during the load
+            self.saver.touched()
+
+    def _become_whole(self) -> None:
+        self._revision = self.runtime.revision
+        restored = self._restored
+        self.durability.begin(*((restored.heads, restored.logged.meta) if restored is not None else (None,)))
+        self.watch.start()
+        self.runtime.replica.on_advance = self._runtime_advanced
+        self.executor = self.services.make_executor(self)
+        self.hub.notebook_loaded()
+        self.hub.serve_runtime(self.runtime.replica)
+        self.hub.tell_status()
+        self.upkeep.touched()
+        self._settle()
+        self.unused()
+
+    # State.
+
+    def check_ready(self) -> None:
+        """Raise unless the documents are whole.
+
+        Raises:
+            Loading, LoadFailed, NoSuchRoom.
+        """
+        if self.lifecycle.state is State.LOADING:
+            raise Loading("the notebook is still being loaded")
+        if self.lifecycle.error is not None:
+            raise LoadFailed(self.lifecycle.error.message)
+        if not self.lifecycle.is_open:
+            raise NoSuchRoom("the room was closed", room_id=self.id)
+
+    async def until_ready(self) -> None:
+        """Wait for the end of a load; without giving up the turn when there is none. Raises as `check_ready`."""
+        if self.lifecycle.state is State.LOADING:
+            settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._settled.append(settled)
+            wait_s = self.services.settings.ready_wait_s
+            timer = self.services.clock.call_later(wait_s, self._settle)
+            try:
+                await settled
+            finally:
+                timer.cancel()
+        self.check_ready()
+
+    def _settle(self) -> None:
+        settled, self._settled = self._settled, []
+        for future in settled:
+            if not future.done():
+                future.set_result(None)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody is connected or asks for something, or the room has something to do."""
+        return bool(
+            self.hub.peers
+            or self.requests.under_way
+            or self.saver.is_saving
+            or self.lifecycle.state is State.LOADING
+            or self.is_running
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something runs, waits to run, or is not written down yet."""
+        return self.executor is not None and self.executor.is_active
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether closing the room would take something from somebody. A load that nobody follows is nothing."""
+        return self.has_unsaved or (self.is_in_use and not (self.is_loading and not self.hub.peers))
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether there is a kernel that closing the room would leave alone or end."""
+        return self.executor is not None and self.executor.has_kernel
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether the documents have what is in no file."""
+        return self.lifecycle.state is State.READY and self.saver.has_unsaved
+
+    @property
+    def is_logged_only(self) -> bool:
+        """Whether what is unsaved would stay so for long: there is no file, or the server saves nothing by itself."""
+        return self.file.path is None or not self.services.settings.autosave
+
+    @property
+    def is_loading(self) -> bool:
+        return self.lifecycle.state is State.LOADING
+
+    def unused(self) -> None:
+        """Tell the registry when nobody uses the room any more."""
+        if not self.is_in_use and self.lifecycle.is_open:
+            self.on_unused(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The room object."""
+        return room_object(self)
+
+    def status(self) -> dict[str, Any]:
+        """The status, without what differs from peer to peer."""
+        return room_status(self)
+
+    # The documents.
+
+    def contains(self, heads: Heads) -> bool:
+        """Whether all these changes are in the history of the notebook document."""
+        return self.notebook.replica.contains(heads)
+
+    def _notebook_advanced(self, advance: Advance) -> None:
+        """On the path of every keystroke: nothing here may grow with the document."""
+        self.waiters.advanced()
+        if self.loader is not None and self.loader.is_appending:
+            return
+        self.hub.wake()
+        if self.lifecycle.state is State.READY:
+            self.durability.notebook_advanced(advance)
+            self.saver.touched()
+            self.upkeep.touched()
+            if self.executor is not None and self.executor.is_active:
+                self.executor.notebook_changed()
+
+    def _runtime_advanced(self, advance: Advance) -> None:
+        self.hub.wake()
+        self.durability.runtime_advanced(advance)
+        self.upkeep.touched()
+        if self._revision != self.runtime.revision:
+            self._revision = self.runtime.revision
+            self.saver.touched()
+
+    def renew_runtime(self) -> None:
+        """Write the runtime document anew: the same content, no history, another epoch."""
+        actor = self.services.new_actor()
+        self.runtime.renew(actor)
+        self.runtime_epoch = actor.hex()
+        self.durability.runtime_renewed()
+        self.hub.renew_runtime(self.runtime.replica)
+
+    def _saver_changed(self) -> None:
+        self.hub.tell_status()
+        self.unused()
+
+    def path_changed(self) -> None:
+        """`file.path` is another one now."""
+        self.durability.file_changed()
+        self.hub.tell_status()
+        if self.executor is not None and self.file.path is not None:
+            self.tasks.start(self.executor.path_changed(self.file.path), "path changed")
+
+    def file_deleted(self) -> None:
+        """The file was deleted; only an explicit save makes it again."""
+        self.file.is_deleted, self.file.sha256 = True, None
+        self.durability.file_changed()
+        self.hub.tell_status()
+
+    def lose_file(self) -> None:
+        """The file belongs to another room now: this one has none."""
+        self.file.path = self.file.key = self.file.sha256 = None
+        self.durability.file_changed()
+        self.hub.tell_status()
+
+    async def reconcile(self, state: FileState) -> None:
+        """Bring a version of the file that somebody else wrote into the documents."""
+        await merge_from_disk(self, state, check=self.check_ready)
+
+    async def before_write(self, data: bytes, sha256: str) -> None:
+        """A save is about to be written."""
+        await self.durability.before_write(data, sha256)
+
+    async def after_write(self) -> None:
+        """A save was written."""
+        await self.durability.after_write()
+
+    async def merge(self, data: bytes) -> dict[str, Any]:
+        """Merge the edits of a replica of another epoch, three ways against what it has in common with the room.
+
+        Raises:
+            Malformed, OverLimit: the bytes are no Automerge document, or too large a one.
+            As `check_ready`.
+        """
+        await self.until_ready()
+        return await merge_from_replica(self, data, check=self.check_ready)
+
+    def document_bytes(self, name: str) -> tuple[bytes, Heads]:
+        """A whole document, and its heads. Raises as `check_ready`."""
+        self.check_ready()
+        replica = self.notebook.replica if name == "notebook" else self.runtime.replica
+        return b"".join(pieces(replica)), replica.heads
+
+    async def notebook_bytes(self) -> bytes:
+        """The notebook that a save would write now. Raises as `check_ready`."""
+        await self.until_ready()
+        return await render(self.notebook, self.runtime, self.file.residue, self.services.blobs)
+
+    # Peers.
+
+    def join(self, socket: PeerSocket) -> Peer:
+        """Take a peer in. Raises NoSuchRoom when the room is closing."""
+        if not self.lifecycle.is_open:
+            raise NoSuchRoom("the room was closed", room_id=self.id)
+        return self.hub.join(socket)
+
+    def on_message(self, peer: Peer, data: bytes | str) -> None:
+        """Take one message of a peer's socket."""
+        self.hub.receive(peer, data)
+
+    def on_drained(self, peer: Peer) -> None:
+        """The socket takes more."""
+        self.hub.drained(peer)
+
+    def leave(self, peer: Peer) -> None:
+        """The socket is closed."""
+        self.hub.leave(peer)
