@@ -1,0 +1,1 @@
+"""Tornado handlers: identify, authorize, look up, delegate."""
