@@ -1,0 +1,84 @@
+/** Which cells there are, and in what order, both ways. */
+import { NotebookDocument } from '../notebookDocument.js';
+import { longestIncreasing } from '../sequence.js';
+import { YCellMap, yCellType, YCells, yId } from './cells.js';
+
+/**
+ * Give the shared model the document's cells in the document's order.
+ *
+ * A shared model cannot move a cell, only delete and insert it; so only cells that really moved, or changed their
+ * type, are made anew, and the caret stays in all others.
+ *
+ * @param make makes a cell that is missing
+ */
+export function pullOrder(
+  cells: YCells,
+  document: NotebookDocument,
+  make: (id: string) => YCellMap
+): void {
+  const wanted = document.order;
+  const places = new Map(wanted.map((id, index) => [id, String(index).padStart(8, '0')]));
+  const present = cells.toArray();
+  const seen = new Set<string>();
+  const pairs = present.map((cell): [string, string] => {
+    const id = yId(cell);
+    const isRight = !seen.has(id) && yCellType(cell) === document.cellType(id);
+    seen.add(id);
+    return [(isRight && places.get(id)) || '', ''];
+  });
+  const stays = longestIncreasing(pairs);
+  for (let index = present.length - 1; index >= 0; index--) {
+    if (!stays.has(index)) {
+      cells.delete(index, 1);
+    }
+  }
+  const left = new Set(present.filter((_, index) => stays.has(index)).map(yId));
+  for (let index = 0; index < wanted.length; index++) {
+    const start = index;
+    const made: YCellMap[] = [];
+    while (index < wanted.length && !left.has(wanted[index])) {
+      made.push(make(wanted[index]));
+      index++;
+    }
+    if (made.length > 0) {
+      cells.insert(start, made);
+    }
+  }
+}
+
+/**
+ * Give the document the shared model's cells in the shared model's order.
+ *
+ * JupyterLab moves a cell, or changes its type, by deleting it and inserting a copy with the same id. By that id the
+ * document keeps the cell.
+ *
+ * @param known the cells of the shared model before, by id
+ * @param add writes a cell that is new
+ * @param update writes what may differ in a cell that was made anew
+ */
+export function pushOrder(
+  cells: YCells,
+  document: NotebookDocument,
+  known: ReadonlyMap<string, YCellMap>,
+  add: (id: string, cell: YCellMap) => void,
+  update: (id: string, cell: YCellMap) => void
+): void {
+  const present = cells.toArray();
+  const ids = present.map(yId);
+  const kept = new Set(ids);
+  for (const id of known.keys()) {
+    if (!kept.has(id)) {
+      document.deleteCell(id);
+    }
+  }
+  present.forEach((cell, index) => {
+    const id = ids[index];
+    if (!document.has(id)) {
+      add(id, cell);
+    } else if (known.get(id) !== cell) {
+      update(id, cell);
+    }
+  });
+  // Cells that arrived but are not shown yet keep their places.
+  document.arrange(ids.filter(id => document.has(id)));
+}

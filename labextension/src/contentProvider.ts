@@ -1,0 +1,141 @@
+/**
+ * Where JupyterLab gets notebooks from: rooms instead of files.
+ *
+ * A notebook's content never passes here, it comes over the room's socket; what JupyterLab is given is a model without
+ * content. The hash in it is the room's name, not the file's: the server itself sees to changes on disk, so a hash
+ * that differed could only raise a false alarm in JupyterLab.
+ */
+import { YNotebook } from '@jupyter/ydoc';
+import { Contents, IContentProvider } from '@jupyterlab/services';
+import { ISignal, Signal } from '@lumino/signaling';
+import { Rooms } from './rooms.js';
+import { Room } from './room.js';
+
+/** The name under which widget factories ask for this provider. */
+export const PROVIDER_ID = 'runtimed';
+
+const HASH_ALGORITHM = 'room';
+
+const TO_SEE_IT_AS_TEXT =
+  'Nothing was changed. To see the file as it is: right-click it in the file browser, Open With, Editor.';
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return /[.!?]$/.test(message) ? message : `${message}.`;
+}
+
+export class RoomContentProvider implements IContentProvider {
+  constructor(
+    private readonly _rooms: Rooms,
+    private readonly _drive: Contents.IDrive
+  ) {
+    _drive.fileChanged.connect(this._onFileChanged, this);
+    _rooms.added.connect((_, room) => {
+      let path = room.path;
+      room.changed.connect((_, change) => {
+        if (change === 'status' && room.path !== path) {
+          void this._tellRenamed(path, room);
+          path = room.path;
+        }
+      });
+    });
+  }
+
+  get fileChanged(): ISignal<this, Contents.IChangedArgs> {
+    return this._fileChanged;
+  }
+
+  readonly sharedModelFactory: Contents.ISharedFactory = {
+    collaborative: true,
+    createNew: options => {
+      if (
+        !this._rooms.isAvailable ||
+        !options.collaborative ||
+        options.contentType !== 'notebook'
+      ) {
+        return undefined;
+      }
+      const shared = new YNotebook({ disableDocumentWideUndoRedo: true });
+      this._rooms.open(options.path, shared);
+      return shared;
+    }
+  };
+
+  async get(path: string, options?: Contents.IFetchOptions): Promise<Contents.IModel> {
+    const plain = { ...options, contentProviderId: undefined };
+    const room = this._rooms.get(path);
+    if (room === undefined) {
+      return this._drive.get(path, plain);
+    }
+    try {
+      await room.ready;
+    } catch (error) {
+      throw new Error(`${messageOf(error)} ${TO_SEE_IT_AS_TEXT}`);
+    }
+    return this._model(room, options?.format ?? null);
+  }
+
+  async save(path: string, options: Partial<Contents.IModel> = {}): Promise<Contents.IModel> {
+    const room = this._rooms.get(path);
+    if (room === undefined) {
+      return this._drive.save(path, options);
+    }
+    await room.request('save_notebook', {}, true);
+    return this._model(room, options.format ?? null);
+  }
+
+  /** Renamed in this page: here the news is older than the server's word. */
+  private _onFileChanged(
+    _: Contents.IDrive,
+    { type, oldValue, newValue }: Contents.IChangedArgs
+  ): void {
+    const before = oldValue?.path;
+    const after = newValue?.path;
+    if (type !== 'rename' || before === undefined || after === undefined) {
+      return;
+    }
+    for (const room of this._rooms.all) {
+      if (room.path === before) {
+        room.path = after;
+      } else if (room.path.startsWith(`${before}/`)) {
+        room.path = after + room.path.slice(before.length);
+      }
+    }
+  }
+
+  /** Renamed by somebody else. */
+  private async _tellRenamed(before: string, room: Room): Promise<void> {
+    const model = await this._model(room, 'json');
+    this._fileChanged.emit({ type: 'rename', oldValue: { path: before }, newValue: model });
+  }
+
+  private async _model(room: Room, format: Contents.FileFormat | null): Promise<Contents.IModel> {
+    const model = await this._drive.get(room.path, { content: false }).catch(() => missing(room));
+    return {
+      ...model,
+      content: null,
+      format: format ?? undefined,
+      writable: room.writable,
+      hash: HASH_ALGORITHM,
+      hash_algorithm: HASH_ALGORITHM
+    } as Contents.IModel;
+  }
+
+  private readonly _fileChanged = new Signal<this, Contents.IChangedArgs>(this);
+}
+
+/** A notebook whose file is gone; the room still has it, and a save writes it again. */
+function missing(room: Room): Contents.IModel {
+  const now = room.status?.lastSaved ?? new Date().toISOString();
+  return {
+    name: room.path.split('/').pop() ?? room.path,
+    path: room.path,
+    type: 'notebook',
+    writable: room.writable,
+    created: now,
+    last_modified: now,
+    mimetype: '',
+    content: null,
+    format: 'json'
+  };
+}

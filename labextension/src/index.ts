@@ -1,0 +1,29 @@
+import { awarenessPlugin } from './plugins/awareness.js';
+import { cellExecutorPlugin } from './plugins/cellExecutor.js';
+import { cellStatesPlugin } from './plugins/cellStates.js';
+import { inputsPlugin } from './plugins/inputs.js';
+import { kernelControlPlugin } from './plugins/kernelControl.js';
+import { roomsPlugin } from './plugins/rooms.js';
+import { statusPlugin } from './plugins/status.js';
+import { steppedBackPlugin } from './plugins/steppedBack.js';
+import { trustPlugin } from './plugins/trust.js';
+import { wakeUpPlugin } from './plugins/wakeUp.js';
+import { connectionLostPlugin } from './plugins/connectionLost.js';
+import { findRival } from './rivals.js';
+
+export { IRooms } from './tokens.js';
+
+export default findRival() !== null
+  ? [steppedBackPlugin]
+  : [
+      roomsPlugin,
+      cellExecutorPlugin,
+      inputsPlugin,
+      trustPlugin,
+      cellStatesPlugin,
+      kernelControlPlugin,
+      statusPlugin,
+      awarenessPlugin,
+      connectionLostPlugin,
+      wakeUpPlugin
+    ];

@@ -1,0 +1,42 @@
+import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IStatusBar } from '@jupyterlab/statusbar';
+import { Signal } from '@lumino/signaling';
+import { IRooms } from '../tokens.js';
+import { roomOf } from '../view/panels.js';
+import { RoomStatusItem } from '../view/statusItem.js';
+
+/** The line in the status bar. */
+export const statusPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-runtimed:status',
+  description: 'Says in the status bar whether a notebook is connected and saved.',
+  autoStart: true,
+  requires: [IRooms, INotebookTracker],
+  optional: [IStatusBar],
+  activate: (
+    _: JupyterFrontEnd,
+    rooms: IRooms,
+    tracker: INotebookTracker,
+    statusBar: IStatusBar | null
+  ): void => {
+    if (statusBar === null || !rooms.isAvailable) {
+      return;
+    }
+    const item = new RoomStatusItem();
+    const activeStateChanged = new Signal<RoomStatusItem, void>(item);
+    const follow = (): void => {
+      item.room = roomOf(rooms, tracker.currentWidget) ?? null;
+      activeStateChanged.emit();
+    };
+    tracker.currentChanged.connect(follow);
+    rooms.removed.connect(follow);
+    follow();
+    statusBar.registerStatusItem('jupyter-runtimed:status', {
+      item,
+      align: 'right',
+      rank: 95,
+      isActive: () => item.hasRoom,
+      activeStateChanged
+    });
+  }
+};

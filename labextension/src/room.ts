@@ -1,0 +1,449 @@
+/**
+ * One opened notebook: its connection, its documents, and the shared model they are shown in.
+ *
+ * A room comes back by itself after every loss; what was typed meanwhile goes up then. It shows no dialogs: what there
+ * is to say stands in `connection`, `status` and `failure`, and `changed` tells of it.
+ */
+import type { YNotebook } from '@jupyter/ydoc';
+import { PromiseDelegate } from '@lumino/coreutils';
+import { ISignal, Signal } from '@lumino/signaling';
+import { Json, JsonObject, Patch } from './automerge.js';
+import { AwarenessBridge } from './bridge/awareness.js';
+import { IBridgeHost, NotebookBridge } from './bridge/notebookBridge.js';
+import { CloseCode, FrameType } from './frames.js';
+import { NotebookDocument } from './notebookDocument.js';
+import { BlobCache } from './outputs.js';
+import type { IRoomInfo } from './rest.js';
+import { RequestError, Requests } from './requests.js';
+import { IExecution, IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
+import { IPeer, IStatus } from './status.js';
+import { ISyncListener, SyncEngine } from './syncEngine.js';
+import { backoffSeconds, ITransport, ITransportListener } from './transport.js';
+
+/** What a room needs of the server besides a socket. */
+export interface IRoomServer {
+  openRoom(path: string): Promise<IRoomInfo>;
+  merge(roomId: string, document: Uint8Array): Promise<string[]>;
+  blob(hash: string): Promise<Uint8Array>;
+  storeBlob(data: Uint8Array): Promise<JsonObject>;
+}
+
+export type RoomConnection = 'opening' | 'online' | 'offline';
+
+/** What changed about a room, apart from its cells. */
+export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'confirmation';
+
+/** Keystrokes that come faster than this go up together. */
+const PACE_MS = 25;
+/** What the server has not confirmed after this long is on a connection that is dead. */
+const CONFIRM_DEADLINE_MS = 20_000;
+/** A page that woke up asks whether its connection still lives, and waits this long for the answer. */
+const PING_DEADLINE_MS = 5_000;
+/** What the server has not made durable after this long may be lost with the tab. */
+const LATE_MS = 2_000;
+/** The dot that says so does not blink. */
+const SETTLE_MS = 300;
+
+export interface IRoomOptions {
+  readonly path: string;
+  readonly shared: YNotebook;
+  readonly server: IRoomServer;
+  /** A transport to whatever room has this id when it connects. */
+  readonly makeTransport: (roomId: () => string) => ITransport;
+}
+
+export class Room implements ISyncListener, ITransportListener, IBridgeHost {
+  constructor(options: IRoomOptions) {
+    this.path = options.path;
+    this.shared = options.shared;
+    this._server = options.server;
+    this.blobs = new BlobCache(hash => this._server.blob(hash));
+    this.engine = new SyncEngine(this);
+    this.bridge = new NotebookBridge(this.shared, this);
+    this.awareness = new AwarenessBridge(this.shared, new AwarenessHost(this));
+    this._transport = options.makeTransport(() => this._roomId);
+    this.shared.ystate.observe(this._onState);
+    this._ready.promise.catch(() => undefined); // whoever waits hears of it
+  }
+
+  path: string;
+  readonly shared: YNotebook;
+  readonly blobs: BlobCache;
+  readonly engine: SyncEngine;
+  readonly bridge: NotebookBridge;
+  readonly awareness: AwarenessBridge;
+  connection: RoomConnection = 'opening';
+  /** Cells that a merge after a long absence could place nowhere else. */
+  keptAside: string[] = [];
+
+  /** Fulfilled once there is something to show; rejected when the file cannot be loaded. */
+  get ready(): Promise<void> {
+    return this._ready.promise;
+  }
+
+  get changed(): ISignal<this, RoomChange> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  get status(): IStatus | null {
+    return this.engine.status;
+  }
+
+  get peers(): IPeer[] {
+    return this.engine.peers;
+  }
+
+  get notebook(): NotebookDocument {
+    return this.engine.notebook;
+  }
+
+  get runtime(): RuntimeDocument {
+    return this.engine.runtime;
+  }
+
+  get writable(): boolean {
+    return this.status?.writable ?? true;
+  }
+
+  /** Find the room and connect, as often as it takes. */
+  async start(): Promise<void> {
+    for (let failures = 0; !this._isDisposed; failures++) {
+      try {
+        this._roomId = (await this._server.openRoom(this.path)).roomId;
+        break;
+      } catch (error) {
+        if (!(error instanceof RequestError) || error.code !== 'disconnected') {
+          this._ready.reject(error);
+          return;
+        }
+        await new Promise(resolve => setTimeout(resolve, backoffSeconds(failures) * 1000));
+      }
+    }
+    if (!this._isDisposed) {
+      this._transport.start(this);
+    }
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this.engine.flush();
+    [this._flushTimer, this._settleTimer, this._lateTimer, this._watchdog].forEach(clearTimeout);
+    this._transport.dispose();
+    this._requests.lost();
+    this.awareness.dispose();
+    this.bridge.dispose();
+    this.engine.dispose();
+    Signal.clearData(this);
+  }
+
+  // ---- requests ----
+
+  /**
+   * Ask the room for something.
+   *
+   * @param fields of the action
+   * @param withHeads let the server first see all that was typed here
+   */
+  request(
+    action: string,
+    fields: { readonly [name: string]: Json | undefined } = {},
+    withHeads = false,
+    deadlineMs?: number
+  ): Promise<JsonObject> {
+    const all = withHeads ? { ...fields, required_heads: this.engine.heads } : fields;
+    return this._requests.ask(
+      action,
+      all,
+      body => this.engine.post(FrameType.Request, body),
+      deadlineMs
+    );
+  }
+
+  /** The execution a cell shows. */
+  execution(cellId: string): IExecution | null {
+    return this.bridge.execution(cellId);
+  }
+
+  /** The page woke up: find out whether the connection did, too. */
+  async checkConnection(): Promise<void> {
+    if (!this._transport.isOpen) {
+      return;
+    }
+    try {
+      await this.request('get_raw_metadata', { key: 'kernelspec' }, false, PING_DEADLINE_MS);
+    } catch (error) {
+      if (error instanceof RequestError && error.code === 'no_answer') {
+        this._transport.reset();
+      }
+    }
+  }
+
+  // ---- the bridge's host ----
+
+  edited(): void {
+    this._watch();
+    if (this._flushTimer !== undefined) {
+      return;
+    }
+    const wait = Math.max(0, this._lastFlush + PACE_MS - performance.now());
+    this._flushTimer = setTimeout(() => {
+      this._flushTimer = undefined;
+      this._lastFlush = performance.now();
+      this.engine.flush();
+      this._showPeers();
+    }, wait);
+  }
+
+  cleared(cellId: string): void {
+    if ((this.execution(cellId)?.outputs.length ?? 0) > 0) {
+      this.request('clear_outputs', { cell_ids: [cellId] }, true).catch(() =>
+        this.bridge.refreshOutputs(cellId)
+      );
+    }
+  }
+
+  readonly storeBlob = (data: Uint8Array): Promise<JsonObject | null> =>
+    this._server.storeBlob(data).catch(() => null);
+
+  // ---- the transport ----
+
+  opened(): void {
+    this.engine.connected(frame => this._transport.send(frame));
+    this._setConnection('online');
+    this.awareness.repeat();
+  }
+
+  received(message: Uint8Array): void {
+    try {
+      this.engine.receive(message);
+    } catch (error) {
+      console.error('jupyter_runtimed: a message of the server makes no sense here', error);
+      this._transport.reset();
+      return;
+    }
+    this._settle();
+  }
+
+  async closed(code: number): Promise<boolean> {
+    this.engine.disconnected();
+    this._requests.lost();
+    this._setConnection('offline');
+    switch (code) {
+      case CloseCode.NoSuchRoom:
+      case CloseCode.RoomClosed:
+        return this._reopen();
+      case CloseCode.OtherLineage:
+        return this._merge();
+      case CloseCode.Forbidden:
+        // What we may not write is not taken; show what is there.
+        this.engine.startAfresh();
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  // ---- the engine ----
+
+  notebookChanged(patches: Patch[] | null): void {
+    if (patches === null) {
+      this.bridge.release();
+    }
+    try {
+      this.bridge.notebookChanged(patches);
+    } catch (error) {
+      // Something that listens to the shared model failed, maybe half-way: compare everything once more.
+      console.error('jupyter_runtimed: a change could not be shown', error);
+      setTimeout(() => !this._isDisposed && this.bridge.notebookChanged(null));
+    }
+    this._showPeers();
+  }
+
+  runtimeChanged(change: IRuntimeChange): void {
+    this.bridge.runtimeChanged(change);
+    this._changed.emit('runtime');
+  }
+
+  statusChanged(status: IStatus): void {
+    if (this._serverPath !== null && status.path !== null && status.path !== this._serverPath) {
+      this.path = status.path; // renamed; at first it may only be another spelling of ours
+    }
+    this._serverPath = status.path;
+    this._changed.emit('status');
+  }
+
+  peersChanged(): void {
+    this._showPeers();
+    this._changed.emit('peers');
+  }
+
+  confirmationChanged(): void {
+    if (this.engine.isConfirmed) {
+      clearTimeout(this._watchdog);
+      this._watchdog = undefined;
+    }
+    this._settleSoon();
+    this._changed.emit('confirmation');
+  }
+
+  responseReceived(body: unknown): void {
+    this._requests.answered(body);
+  }
+
+  eventReceived(): void {
+    // Widgets talk to their kernel over JupyterLab's own connection.
+  }
+
+  /** Say that the room is there, or why it cannot be. */
+  private _settle(): void {
+    const status = this.status;
+    if (status?.phase === 'failed') {
+      this._ready.reject(
+        new Error(
+          status.error?.message ??
+            'The notebook could not be loaded, and the server did not say why.'
+        )
+      );
+    }
+    const isShown = this.bridge.isLoaded;
+    const isComplete = status?.phase === 'ready' && isShown;
+    if (isComplete && this.notebook.order.length === 0) {
+      this.bridge.ensureCell();
+    }
+    if (isComplete || (isShown && this.notebook.order.length > 0)) {
+      this._ready.resolve();
+    }
+  }
+
+  private _showPeers(): void {
+    try {
+      this.awareness.refresh();
+    } catch (error) {
+      console.error('jupyter_runtimed: carets could not be shown', error);
+    }
+  }
+
+  private async _reopen(): Promise<boolean> {
+    try {
+      this._roomId = (await this._server.openRoom(this.path)).roomId;
+    } catch {
+      // Without the file there is nothing to open; it may come back.
+    }
+    return true;
+  }
+
+  /** The server's notebook has another history: hand over ours, and take its. */
+  private async _merge(): Promise<boolean> {
+    this.bridge.hold();
+    try {
+      this.keptAside = await this._server.merge(this._roomId, this.notebook.replica.save());
+      this.engine.startAfresh();
+    } catch (error) {
+      if (error instanceof RequestError && error.code !== 'disconnected') {
+        console.error('jupyter_runtimed: the server could not merge', error);
+      }
+    }
+    return true;
+  }
+
+  private _setConnection(connection: RoomConnection): void {
+    this.connection = connection;
+    if (connection === 'offline' && this.engine.unconfirmed > 0) {
+      this._setDirty(true);
+    }
+    this._changed.emit('connection');
+  }
+
+  private _watch(): void {
+    this._lateTimer ??= setTimeout(() => {
+      this._lateTimer = undefined;
+      if (!this.engine.isDurable) {
+        this._isLate = true;
+        this._setDirty(true);
+      }
+    }, LATE_MS);
+    this._watchdog ??= setTimeout(() => {
+      this._watchdog = undefined;
+      if (this._transport.isOpen && !this.engine.isConfirmed) {
+        this._transport.reset();
+      }
+    }, CONFIRM_DEADLINE_MS);
+  }
+
+  // ---- the dot ----
+
+  /**
+   * JupyterLab's "dirty" means here: something would be lost with this tab. It marks every edit so, and asks before it
+   * closes what is marked; but an edit is with the server a moment later, and the server saves.
+   */
+  private readonly _onState = (): void => {
+    if (!this.shared.dirty) {
+      return;
+    }
+    if (this.connection === 'online' && !this._isLate) {
+      this._setDirty(false);
+    } else {
+      this._settleSoon();
+    }
+  };
+
+  private _settleSoon(): void {
+    if (!this.shared.dirty || this._settleTimer !== undefined) {
+      return;
+    }
+    this._settleTimer = setTimeout(() => {
+      this._settleTimer = undefined;
+      if (this.engine.isDurable || !this.writable) {
+        this._isLate = false;
+        this._setDirty(false);
+      }
+    }, SETTLE_MS);
+  }
+
+  private _setDirty(isDirty: boolean): void {
+    this.shared.ydoc.transact(() => this.shared.setState('dirty', isDirty), this.bridge);
+  }
+
+  private readonly _server: IRoomServer;
+  private readonly _transport: ITransport;
+  private readonly _requests = new Requests();
+  private readonly _ready = new PromiseDelegate<void>();
+  private readonly _changed = new Signal<this, RoomChange>(this);
+  private _roomId = '';
+  private _serverPath: string | null = null;
+  private _isDisposed = false;
+  private _flushTimer: ReturnType<typeof setTimeout> | undefined;
+  private _settleTimer: ReturnType<typeof setTimeout> | undefined;
+  private _watchdog: ReturnType<typeof setTimeout> | undefined;
+  private _lateTimer: ReturnType<typeof setTimeout> | undefined;
+  private _isLate = false;
+  private _lastFlush = 0;
+}
+
+/** A room as its awareness sees it. */
+class AwarenessHost {
+  constructor(private readonly _room: Room) {}
+
+  get notebook(): NotebookDocument {
+    return this._room.notebook;
+  }
+
+  get peers(): IPeer[] {
+    return this._room.peers;
+  }
+
+  cell(cellId: string): ReturnType<NotebookBridge['cell']> {
+    return this._room.bridge.cell(cellId);
+  }
+
+  tell(presence: JsonObject): void {
+    this._room.engine.post(FrameType.Presence, presence);
+  }
+}

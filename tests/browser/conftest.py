@@ -1,0 +1,108 @@
+"""JupyterLab in a real browser, against a real server: two contexts are two people.
+
+One server and one browser for all tests; each test has its own notebook and its own contexts, which begin with empty
+storage. Screenshots of failures, and those that tests ask for, are kept in `artifacts/browser`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.browser.lab import Lab, Tab
+from tests.support.server_process import ServerProcess
+
+# Two pages, a server and its kernels share a machine with whatever else is going on there.
+expect.set_options(timeout=20_000)
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "browser"
+
+_ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# JupyterLab asks once whether it may fetch news; the question would cover what tests click.
+_PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+
+
+@pytest.fixture(autouse=True)
+def jp_asyncio_loop() -> None:
+    """Playwright's synchronous interface runs a loop of its own, which must not be taken for pytest-jupyter's."""
+
+
+@pytest.fixture(autouse=True)
+def jp_server_cleanup() -> None:
+    """There is no server in this process."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.fail("the browser tests need Chromium: `make setup` says how it is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with JupyterLab, Notebook and the extension."""
+    with start_server(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+def start_server(home: Path, arguments: tuple[str, ...] = ()) -> ServerProcess:
+    """A server for browsers that has not been started yet."""
+    settings = home / "config" / "labconfig"
+    settings.mkdir(parents=True)
+    (settings / "page_config.json").write_text(json.dumps(_PAGE_CONFIG))
+    return ServerProcess(home, arguments=("--LabApp.expose_app_in_browser=True", *arguments))
+
+
+@pytest.fixture
+def lab(server: ServerProcess, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """People who open notebooks."""
+    lab = Lab(server, browser, ARTIFACTS)
+    yield lab
+    lab.close(failed_name(request))
+
+
+def failed_name(request: pytest.FixtureRequest) -> str | None:
+    """The name of the test that used a fixture, if it failed."""
+    report = getattr(request.node, "report", None)
+    return str(request.node.name) if report is None or report.failed else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Let fixtures know how the test went."""
+    report = yield
+    if report.when == "call":
+        item.report = report  # type: ignore[attr-defined]
+    return report  # type: ignore[return-value]
+
+
+@pytest.fixture
+def two(lab: Lab) -> Callable[..., tuple[Tab, Tab]]:
+    """Two people in one new notebook."""
+
+    def open_two(*sources: str) -> tuple[Tab, Tab]:
+        path = lab.write(*sources)
+        return lab.open(path), lab.open(path)
+
+    return open_two

@@ -1,0 +1,209 @@
+"""What people do in JupyterLab, and what they see."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.support.server_process import TOKEN, ServerProcess
+
+OPEN_MS = 60_000
+SEEN_MS = 20_000
+
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+"""Without it JupyterLab asks for a kernel in a dialog."""
+
+_numbers = itertools.count()
+
+# Complaints of the page that are not about us.
+_HARMLESS = (
+    "Comm not found",  # widgets of another tab
+    "favicon",
+    "ResizeObserver",
+    "net::ERR_",
+    "WebSocket connection to",
+    "Skip",
+    "404 (Not Found)",
+    "sourcemap",
+)
+
+
+class Tab:
+    """One browser context with one notebook: one person."""
+
+    def __init__(self, context: BrowserContext, page: Page, path: str) -> None:
+        self.context = context
+        self.page = page
+        self.path = path
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._note(str(error)))
+
+    def _note(self, text: str) -> None:
+        if len(self.complaints) < 20 and not any(part in text for part in _HARMLESS):
+            self.complaints.append(text[:1000])
+
+    # ---- what is there ----
+
+    @property
+    def cells(self) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-Cell")
+
+    def editor(self, index: int) -> Locator:
+        return self.cells.nth(index).locator(".cm-content")
+
+    def outputs(self, index: int) -> Locator:
+        return self.cells.nth(index).locator(".jp-OutputArea-output")
+
+    def prompt(self, index: int) -> Locator:
+        return self.cells.nth(index).locator(".jp-InputPrompt")
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator(".jp-RuntimedStatus")
+
+    @property
+    def dialogs(self) -> Locator:
+        return self.page.locator(".jp-Dialog")
+
+    def model(self, expression: str) -> Any:
+        """A value of the notebook's model in this page; `nb` is the shared model, `panel` the widget."""
+        return self.page.evaluate(
+            """expression => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                return new Function('panel', 'nb', 'return ' + expression)(panel, panel.context.model.sharedModel);
+            }""",
+            expression,
+        )
+
+    def sources(self) -> list[str]:
+        """The cells' sources, from the model: those out of view are not in the page."""
+        sources: list[str] = self.model("nb.cells.map(cell => cell.getSource())")
+        return sources
+
+    def ids(self) -> list[str]:
+        ids: list[str] = self.model("nb.cells.map(cell => cell.getId())")
+        return ids
+
+    # ---- what is done ----
+
+    def wait_open(self) -> Tab:
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=OPEN_MS)
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=OPEN_MS)
+        return self
+
+    def wait_until(self, expression: str, timeout: float = SEEN_MS) -> None:
+        """Wait for a fact about the model; see `model`."""
+        self.page.wait_for_function(
+            """expression => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                return new Function('panel', 'nb', 'return ' + expression)(panel, panel.context.model.sharedModel);
+            }""",
+            arg=expression,
+            timeout=timeout,
+        )
+
+    def wait_sources(self, *sources: str) -> None:
+        expected = json.dumps(sources, ensure_ascii=False)
+        self.wait_until(f"JSON.stringify(nb.cells.map(cell => cell.getSource())) === {json.dumps(_compact(expected))}")
+
+    def wait_saved(self) -> None:
+        expect(self.status).to_contain_text("Saved", timeout=SEEN_MS)
+
+    def wait_kernel(self) -> None:
+        self.wait_until("panel.sessionContext.session?.kernel?.connectionStatus === 'connected'", 60_000)
+
+    def click(self, index: int, *, end: bool = True) -> Tab:
+        self.editor(index).click()
+        if end:
+            self.page.keyboard.press("Control+End")
+        return self
+
+    def type(self, text: str, delay: float = 0) -> Tab:
+        self.page.keyboard.type(text, delay=delay)
+        return self
+
+    def press(self, *keys: str) -> Tab:
+        for key in keys:
+            self.page.keyboard.press(key)
+        return self
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        """What a menu entry does."""
+        return self.page.evaluate(
+            "([name, args]) => void window.jupyterapp.commands.execute(name, args)", [name, arguments]
+        )
+
+    def run(self, index: int) -> Tab:
+        self.click(index)
+        return self.press("Control+Enter")
+
+    def reload(self) -> Tab:
+        self.page.reload()
+        return self.wait_open()
+
+    def shot(self, name: str, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=folder / f"{name}.png")
+
+
+class Lab:
+    """A server, a browser, and the people who came."""
+
+    def __init__(self, server: ServerProcess, browser: Browser, artifacts: Path) -> None:
+        self.server = server
+        self.browser = browser
+        self.artifacts = artifacts
+        self.tabs: list[Tab] = []
+
+    def write(self, *sources: str | nbformat.NotebookNode, name: str | None = None) -> str:
+        """A notebook file; a source that begins with "%md " is Markdown."""
+        cells = [_cell(source) for source in sources]
+        path = name or f"n{next(_numbers)}.ipynb"
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+        nbformat.write(notebook, self.server.root / path)
+        return path
+
+    def read(self, path: str) -> nbformat.NotebookNode:
+        return nbformat.read(self.server.root / path, 4)
+
+    def url(self, path: str, app: str = "lab/tree") -> str:
+        return f"{self.server.url}{app}/{path}?{'reset&' if app == 'lab/tree' else ''}token={TOKEN}"
+
+    def visit(self, path: str, app: str = "lab/tree") -> Tab:
+        context = self.browser.new_context(viewport={"width": 1200, "height": 800})
+        context.set_default_timeout(SEEN_MS)
+        page = context.new_page()
+        tab = Tab(context, page, path)
+        self.tabs.append(tab)
+        page.goto(self.url(path, app), timeout=OPEN_MS)
+        return tab
+
+    def open(self, path: str, app: str = "lab/tree") -> Tab:
+        """One more person opens a notebook."""
+        return self.visit(path, app).wait_open()
+
+    def close(self, failed: str | None) -> None:
+        for number, tab in enumerate(self.tabs):
+            if failed is not None:
+                tab.shot(f"{failed}-{number}", self.artifacts)
+                (self.artifacts / f"{failed}-{number}.txt").write_text("\n".join(tab.complaints))
+            tab.context.close()
+
+
+def _cell(source: str | nbformat.NotebookNode) -> nbformat.NotebookNode:
+    if not isinstance(source, str):
+        return source
+    if source.startswith("%md "):
+        return nbformat.v4.new_markdown_cell(source[4:])
+    return nbformat.v4.new_code_cell(source)
+
+
+def _compact(text: str) -> str:
+    """JSON as JavaScript writes it."""
+    return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,117 @@
+"""Two people edit one notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.lab import Lab, Tab
+
+Two = Callable[..., tuple[Tab, Tab]]
+
+
+def test_what_one_types_the_other_sees_emoji_and_all(two: Two) -> None:
+    alice, bob = two("x = 1", "y")
+    alice.click(0).type("23 # hé 😀👩‍🔬")
+    expect(bob.editor(0)).to_have_text("x = 123 # hé 😀👩‍🔬")
+    bob.click(1).type(" = 2")
+    expect(alice.editor(1)).to_have_text("y = 2")
+    assert alice.complaints == bob.complaints == []
+
+
+def test_two_type_in_one_cell_and_nobody_loses_the_caret(two: Two) -> None:
+    alice, bob = two("middle")
+    alice.click(0)
+    bob.click(0).press("Control+Home")
+    for left, right in zip("abcdef", "uvwxyz", strict=True):
+        bob.type(left)
+        alice.type(right)
+    alice.wait_sources("abcdefmiddleuvwxyz")
+    bob.wait_sources("abcdefmiddleuvwxyz")
+
+
+def test_cells_are_inserted_moved_retyped_and_deleted(two: Two) -> None:
+    alice, bob = two("a", "b", "c")
+    first, second, third = alice.ids()
+    alice.click(0).press("Escape", "b", "Enter").type("new")
+    bob.wait_sources("a", "new", "b", "c")
+    new = alice.ids()[1]
+    alice.press("Escape", "Control+Shift+ArrowDown")
+    bob.wait_sources("a", "b", "new", "c")
+    assert bob.ids() == [first, second, new, third]
+    alice.press("m")
+    bob.wait_until("nb.cells[2].cell_type === 'markdown'")
+    assert bob.ids()[2] == new
+    alice.page.wait_for_timeout(700)  # what follows within half a second is undone together
+    alice.press("d", "d")
+    bob.wait_sources("a", "b", "c")
+    alice.press("z")
+    bob.wait_sources("a", "b", "new", "c")
+    assert alice.complaints == bob.complaints == []
+
+
+def test_cells_are_split_and_merged(two: Two) -> None:
+    alice, bob = two("first\nsecond", "third")
+    alice.click(0, end=False).press("Control+Home", "ArrowDown", "Control+Shift+Minus")
+    bob.wait_sources("first", "second", "third")
+    alice.press("Escape", "Shift+ArrowUp", "Shift+M")
+    bob.wait_until("nb.cells.length === 2")
+    assert "first" in bob.sources()[0]
+    assert "second" in bob.sources()[0]
+
+
+def test_undo_takes_back_only_ones_own_words(two: Two) -> None:
+    alice, bob = two("base")
+    alice.click(0).type(" alice")
+    bob.wait_sources("base alice")
+    bob.click(0, end=False).press("Control+Home").type("bob ")
+    alice.wait_sources("bob base alice")
+    alice.press("Control+z")
+    bob.wait_sources("bob base")
+    alice.wait_sources("bob base")
+
+
+def test_a_new_untitled_notebook_has_its_first_cell(lab: Lab) -> None:
+    tab = lab.open(lab.write("old"))
+    tab.page.evaluate(
+        """async () => {
+            const model = await window.jupyterapp.commands.execute('docmanager:new-untitled', {type: 'notebook', path: ''});
+            await window.jupyterapp.commands.execute('docmanager:open',
+                {path: model.path, factory: 'Notebook', kernel: {name: 'python3'}});
+        }"""
+    )
+    tab.wait_until("panel.context.path.startsWith('Untitled') && nb.cells.length === 1")
+    tab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .cm-content").click()
+    tab.type("1 + 1")
+    tab.press("Control+Enter")
+    expect(tab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output")).to_have_text("2")
+
+
+def test_three_tabs_show_the_same_after_edits_of_all_kinds(lab: Lab) -> None:
+    path = lab.write("a", "%md text", "c")
+    tabs = [lab.open(path) for _ in range(3)]
+    tabs[0].click(0).type("1")
+    tabs[1].click(2).type("2")
+    tabs[2].command("notebook:insert-cell-below")
+    tabs[2].wait_until("nb.cells.length === 4")
+    for tab in tabs:
+        tab.wait_until("nb.cells.length === 4 && nb.cells[0].getSource() === 'a1'")
+    tabs[0].wait_until("nb.cells.some(cell => cell.getSource() === 'c2')")
+    assert tabs[0].sources() == tabs[1].sources() == tabs[2].sources()
+    assert tabs[0].ids() == tabs[1].ids() == tabs[2].ids()
+
+
+def test_another_persons_caret_and_name_are_seen(lab: Lab, two: Two) -> None:
+    alice, bob = two("alpha = 1", "beta = 2")
+    alice.click(0, end=False).press("Control+Home", "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight")
+    expect(bob.page.locator(".jp-remote-cursor").first).to_be_attached()
+    expect(bob.page.locator(".jp-remote-selection").first).to_be_attached()
+    name = alice.page.evaluate("window.jupyterapp.serviceManager.user.identity.name")
+    expect(bob.cells.nth(0).locator(".jp-RuntimedPeople")).to_have_text(name)
+    bob.shot("presence", lab.artifacts)
+    alice.click(1)
+    expect(bob.cells.nth(1).locator(".jp-RuntimedPeople")).to_have_text(name)
+    expect(bob.cells.nth(0).locator(".jp-RuntimedPeople")).to_have_text("")
+    alice.context.close()
+    expect(bob.cells.nth(1).locator(".jp-RuntimedPeople")).to_have_text("")

@@ -1,0 +1,130 @@
+"""Saving, renaming, changes on disk: as JupyterLab's users know them, without false alarms."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lab import KERNEL, Lab, Tab
+from tests.support.server_process import TOKEN
+
+Two = Callable[..., tuple[Tab, Tab]]
+
+
+def _call(lab: Lab, method: str, path: str, body: object = None) -> None:
+    request = urllib.request.Request(
+        lab.server.url + path,
+        data=None if body is None else json.dumps(body).encode(),
+        method=method,
+        headers={"Authorization": f"token {TOKEN}"},
+    )
+    urllib.request.urlopen(request, timeout=20).close()
+
+
+def test_saving_in_turns_raises_no_dialog(lab: Lab, two: Two) -> None:
+    alice, bob = two("x = 1")
+    alice.click(0).type("2").press("Control+s")
+    alice.wait_saved()
+    bob.wait_sources("x = 12")
+    bob.click(0).type("3").press("Control+s")
+    bob.wait_saved()
+    alice.wait_sources("x = 123")
+    alice.press("Control+s")
+    alice.page.wait_for_timeout(1000)
+    for tab in (alice, bob):
+        expect(tab.dialogs).to_have_count(0)
+        tab.wait_until("panel.context.model.dirty === false")
+    assert lab.read(alice.path).cells[0].source == "x = 123"
+
+
+def test_opening_a_notebook_changes_no_byte(lab: Lab) -> None:
+    path = lab.write("x = 1")
+    before = (lab.server.root / path).read_bytes()
+    tab = lab.open(path)
+    tab.wait_kernel()
+    tab.press("Control+s")
+    tab.page.wait_for_timeout(1500)
+    tab.wait_until("panel.context.model.dirty === false")
+    assert (lab.server.root / path).read_bytes() == before
+
+
+def test_a_change_on_disk_comes_in_without_a_question(lab: Lab, two: Two) -> None:
+    alice, bob = two("a", "b")
+    alice.click(0).type("1")
+    bob.wait_sources("a1", "b")
+    alice.wait_saved()
+    notebook = lab.read(alice.path)
+    notebook.cells[1].source = "from disk"
+    (lab.server.root / alice.path).write_text(json.dumps(notebook))
+    for tab in (alice, bob):
+        tab.wait_sources("a1", "from disk")
+        expect(tab.dialogs).to_have_count(0)
+
+
+def test_a_rename_is_followed_in_both_tabs(lab: Lab, two: Two) -> None:
+    alice, bob = two("x = 1")
+    renamed = f"renamed-{alice.path}"
+    alice.page.evaluate("([a, b]) => window.jupyterapp.serviceManager.contents.rename(a, b)", [alice.path, renamed])
+    for tab in (alice, bob):
+        tab.wait_until(f"panel.context.path === {json.dumps(renamed)}")
+    alice.click(0).type("2").press("Control+s")
+    bob.wait_sources("x = 12")
+    alice.wait_saved()
+    assert lab.read(renamed).cells[0].source == "x = 12"
+    assert not (lab.server.root / alice.path).exists()
+
+
+def test_a_file_that_is_no_notebook_says_so(lab: Lab) -> None:
+    path = "broken.ipynb"
+    (lab.server.root / path).write_text("{ this is no JSON")
+    tab = lab.visit(path)
+    dialog = tab.dialogs
+    expect(dialog).to_contain_text("File Load Error for broken.ipynb", timeout=60_000)
+    tab.shot("broken", lab.artifacts)
+    assert (lab.server.root / path).read_text() == "{ this is no JSON"
+
+
+def test_other_files_open_as_ever(lab: Lab) -> None:
+    (lab.server.root / "notes.txt").write_text("plain text")
+    tab = lab.visit("notes.txt")
+    expect(tab.page.locator(".jp-FileEditor .cm-content")).to_have_text("plain text", timeout=60_000)
+
+
+def test_a_long_notebook_shows_its_beginning_and_has_its_end(lab: Lab) -> None:
+    tab = lab.open(lab.write(*[f"value_{number} = {number}" for number in range(600)]))
+    expect(tab.editor(0)).to_have_text("value_0 = 0")
+    tab.wait_until("nb.cells.length === 600 && nb.cells[599].getSource() === 'value_599 = 599'")
+    tab.click(0).type("  # changed")
+    again = lab.open(tab.path)
+    again.wait_until("nb.cells.length === 600 && nb.cells[0].getSource() === 'value_0 = 0  # changed'")
+
+
+def test_notebook_7_works_the_same(lab: Lab) -> None:
+    path = lab.write("x = 20", "x + 22")
+    alice = lab.open(path)
+    bob = lab.visit(path, app="notebooks")
+    bob.page.wait_for_selector(".jp-Notebook .jp-Cell .cm-content", timeout=60_000)
+    bob.click(0).type("  # notebook 7")
+    expect(alice.editor(0)).to_have_text("x = 20  # notebook 7")
+    bob.run(0)
+    bob.run(1)
+    for tab in (alice, bob):
+        expect(tab.outputs(1)).to_have_text("42", timeout=30_000)
+    bob.shot("notebook7", lab.artifacts)
+
+
+@pytest.mark.parametrize("metadata", [KERNEL, {}])
+def test_an_empty_notebook_can_be_typed_into(lab: Lab, metadata: object) -> None:
+    path = f"empty-{'with' if metadata else 'without'}-kernel.ipynb"
+    empty = {"cells": [], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    (lab.server.root / path).write_text(json.dumps(empty))
+    tab = lab.open(path)
+    if not metadata:
+        tab.page.locator(".jp-Dialog select").select_option(label="Python 3 (ipykernel)")
+        tab.page.locator(".jp-Dialog .jp-mod-accept").click()
+    tab.click(0).type("1 + 1").press("Control+Enter")
+    expect(tab.outputs(0)).to_have_text("2", timeout=30_000)
