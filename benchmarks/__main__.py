@@ -1,0 +1,9 @@
+"""All benchmarks: `python -m benchmarks [--quick]`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+for name in ("rooms", "execution"):
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=False)
