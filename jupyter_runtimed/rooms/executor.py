@@ -18,6 +18,7 @@ from jupyter_runtimed.core.ids import CellId, ExecutionId
 from jupyter_runtimed.core.messages import KernelEvent, KernelMessage, KernelNews, KernelNotice
 from jupyter_runtimed.core.requests import Comm, Complete, History, InputReply, Inspect, IsComplete
 from jupyter_runtimed.core.runtime import RuntimeDocument, RuntimeEdit
+from jupyter_runtimed.rooms.activity import Activity
 from jupyter_runtimed.rooms.comms import COMM_TYPES, Comms
 from jupyter_runtimed.rooms.executor_settings import ExecutorSettings
 from jupyter_runtimed.rooms.interrupts import Interrupts
@@ -25,9 +26,10 @@ from jupyter_runtimed.rooms.kernel_keeper import KernelKeeper, KernelState
 from jupyter_runtimed.rooms.kernel_listener import KernelListener
 from jupyter_runtimed.rooms.kernel_questions import KernelQuestions
 from jupyter_runtimed.rooms.kernel_view import KernelView
-from jupyter_runtimed.rooms.output_sink import Change, OutputSink, Urgency
+from jupyter_runtimed.rooms.output_clearing import clear_outputs
+from jupyter_runtimed.rooms.output_sink import OutputSink
 from jupyter_runtimed.rooms.ports.blobs import Blobs
-from jupyter_runtimed.rooms.ports.clock import Clock, Timer
+from jupyter_runtimed.rooms.ports.clock import Clock
 from jupyter_runtimed.rooms.ports.kernel import KernelSession
 from jupyter_runtimed.rooms.runner import Runner
 from jupyter_runtimed.rooms.stdin import Stdin
@@ -79,7 +81,6 @@ class Executor:
         self._on_idle = on_idle
         self._was_active = False
         self._is_stopped = False
-        self._activity: Timer | None = None
         limits = self._settings.limits
         self._sink = OutputSink(
             runtime,
@@ -113,6 +114,7 @@ class Executor:
             on_next_input=self._set_next_input,
         )
         self._interrupts = Interrupts(self._keeper, self._runner, clock, tasks)
+        self._activity = Activity(session, clock, self._settings.activity_s, lambda: not self._runner.is_empty)
         self._listener = KernelListener(session, self._sink, clock, self._take)
         self._stdin = Stdin(self._sink)
         self._questions = KernelQuestions(self._ask, new_id, clock, self._settings.question_s)
@@ -131,10 +133,9 @@ class Executor:
     async def stop(self, *, shutdown_kernel: bool) -> None:
         """Let go of the kernel, or end it. Outputs that have come are in the document afterwards."""
         self._is_stopped = True
+        self._activity.stop()
         self._lose("the notebook was closed")
         await self._sink.settle()
-        if self._activity is not None:
-            self._activity.cancel()
         if shutdown_kernel:
             await self._keeper.shutdown()
         await self._session.close()
@@ -211,18 +212,7 @@ class Executor:
     async def clear_outputs(self, cell_ids: list[str] | None) -> None:
         """Empty these cells, or all. What runs goes on and shows what is to come. Raises NoSuchCell."""
         ids = self._notebook.cell_ids() if cell_ids is None else cell_ids
-        cells = [cell for cell in map(self._notebook.cell, ids) if cell.execution_id is not None]
-        over = {cell.id: cell.execution_id for cell in cells if not self._is_under_way(cell.execution_id)}
-        if over:
-            self._notebook.set_execution_ids(dict.fromkeys(over))
-        for cell in cells:
-            assert cell.execution_id is not None
-            execution_id = ExecutionId(cell.execution_id)
-            if cell.id in over:
-                self._sink.forget(execution_id)
-                self._sink.change(_removal(execution_id), Urgency.NOW)
-            else:
-                self._sink.clear(execution_id)
+        clear_outputs(self._notebook, self._runtime, self._sink, [CellId(cell_id) for cell_id in ids])
         self._sink.wake()
 
     async def wait(self, execution_id: str, timeout_s: float) -> dict[str, Any]:
@@ -348,13 +338,9 @@ class Executor:
         self._was_active = True
         if not self._keeper.is_ready:
             self._keeper.want()
-        self._report_activity()
+        self._activity.report()
         self._sink.wake()
         return executions
-
-    def _is_under_way(self, execution_id: str | None) -> bool:
-        execution = self._runtime.execution(execution_id or "")
-        return execution is not None and not execution.has_ended
 
     def _execution_ended(self, execution_id: ExecutionId) -> None:
         self._stdin.end(execution_id)
@@ -368,16 +354,6 @@ class Executor:
         if self._was_active and not self.is_active:
             self._was_active = False
             self._on_idle()
-
-    def _report_activity(self) -> None:
-        """Tell who culls kernels, for as long as something runs."""
-        if self._activity is None and not self._runner.is_empty and not self._is_stopped:
-            self._session.report_activity()
-            self._activity = self._clock.call_later(self._settings.activity_s, self._report_again)
-
-    def _report_again(self) -> None:
-        self._activity = None
-        self._report_activity()
 
     def _show_kernel(self, fields: dict[str, Any]) -> None:
         self._view.show(fields)
@@ -414,7 +390,3 @@ class Executor:
         self, msg_type: str, content: dict[str, Any], metadata: dict[str, Any], buffers: Sequence[bytes]
     ) -> None:
         self._session.send("shell", msg_type, content, msg_id=self._new_id(), metadata=metadata, buffers=buffers)
-
-
-def _removal(execution_id: ExecutionId) -> Change:
-    return lambda edit: edit.remove_execution(execution_id)

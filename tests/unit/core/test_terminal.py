@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_runtimed.core.terminal import REACH, Terminal, next_pen
+from jupyter_runtimed.core.terminal import REACH, Terminal
+from jupyter_runtimed.core.terminal.pens import next_pen
 
 
 def shown(*texts: str) -> str:

@@ -15,9 +15,9 @@ Rules
 from __future__ import annotations
 
 import re
-import unicodedata
-from functools import lru_cache
-from itertools import groupby
+
+from jupyter_runtimed.core.terminal.pens import next_pen
+from jupyter_runtimed.core.terminal.rows import ESCAPE, Row
 
 REACH = 64
 """Lines the cursor can go back to; terminals are rarely higher."""
@@ -33,7 +33,6 @@ _SCREEN_BYTES = 8 * 1024
 
 _CONTROL = re.compile(r"[\r\x08]|\x1b\[([0-9;]{0,32})([A-HJKf])")
 _CUT_OFF = re.compile(r"\x1b(?:\[[0-9;:?]{0,32})?\Z")
-_ESCAPE = re.compile(r"\x1b\[([0-9;:]{0,64})m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _ONE_COLUMN_EACH = re.compile(r"[\n\r\x20-\u02ff\u2500-\u25ff\u2800-\u28ff]*\Z")
 
 
@@ -42,7 +41,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self._sealed: list[str] = []
-        self._rows = [_Row()]
+        self._rows = [Row()]
         self._at = 0
         # None: at the end of the last row, where text is simply appended.
         self._column: int | None = None
@@ -106,7 +105,7 @@ class Terminal:
         last = self._rows[-1]
         if len(self._rows) == 1 and last.size > (_LONGEST_ROW if last.is_edited else limit_bytes):
             self._sealed.append(last.render(self._pen))
-            self._rows[0] = _Row()
+            self._rows[0] = Row()
             self._column = None
         sealed = "".join(self._sealed)
         self._sealed.clear()
@@ -133,10 +132,10 @@ class Terminal:
         if len(lines) > REACH:
             self._seal_rows(1)
             self._sealed += [rows[0].render(""), lines[0], "\n"]
-            rows[:] = [_Row(line) for line in lines[1:]]
+            rows[:] = [Row(line) for line in lines[1:]]
         else:
             rows[-1].append(lines[0])
-            rows += [_Row(line) for line in lines[1:]]
+            rows += [Row(line) for line in lines[1:]]
             if len(rows) > 2 * REACH:
                 self._seal_rows(REACH)
         self._at = len(rows) - 1
@@ -145,7 +144,7 @@ class Terminal:
         row = self._rows[self._at]
         start = 0
         if "\x1b" in line:
-            for escape in _ESCAPE.finditer(line):
+            for escape in ESCAPE.finditer(line):
                 if escape.group(1) is None:
                     continue
                 self._put(row, line[start : escape.start()])
@@ -153,7 +152,7 @@ class Terminal:
                 start = escape.end()
         self._put(row, line[start:])
 
-    def _put(self, row: _Row, text: str) -> None:
+    def _put(self, row: Row, text: str) -> None:
         if text:
             assert self._column is not None
             self._column = row.put(self._column, text, self._pen)
@@ -162,7 +161,7 @@ class Terminal:
         self._rows[self._at].end_pen = self._pen
         self._at += 1
         if self._at == len(self._rows):
-            self._rows.append(_Row())
+            self._rows.append(Row())
             self._column = None
             self._pen = ""
             if len(self._rows) > 2 * REACH:
@@ -222,10 +221,10 @@ class Terminal:
             del self._rows[self._at + 1 :]
         elif what == 1:
             self._rows[self._at].erase(1, column)
-            self._rows[self._top() : self._at] = [_Row() for _ in range(self._top(), self._at)]
+            self._rows[self._top() : self._at] = [Row() for _ in range(self._top(), self._at)]
         else:
             del self._rows[self._top() :]
-            self._rows.append(_Row())
+            self._rows.append(Row())
             self._at = len(self._rows) - 1
             self._rows[self._at].edit()
 
@@ -248,93 +247,9 @@ class Terminal:
             del self._rows[:surplus]
             self._at -= surplus
 
-    def _texts(self, rows: list[_Row]) -> list[str]:
+    def _texts(self, rows: list[Row]) -> list[str]:
         current = self._rows[self._at]
         return [row.render(self._pen if row is current else row.end_pen) for row in rows]
-
-
-class _Row:
-    """One line: text that only grew, or columns once the cursor went back into it."""
-
-    __slots__ = ("_cells", "_parts", "_pens", "_size", "end_pen")
-
-    def __init__(self, text: str = "") -> None:
-        self._parts = [text] if text else []
-        self._size = _utf8_size(text)
-        self._cells: list[str] | None = None
-        self._pens: list[str] | None = None
-        self.end_pen = ""
-
-    @property
-    def is_edited(self) -> bool:
-        return self._cells is not None
-
-    @property
-    def size(self) -> int:
-        """UTF-8 bytes; of an edited row an estimate without its colours."""
-        return self._size if self._cells is None else len(self._cells)
-
-    def append(self, text: str) -> None:
-        if self._cells is not None:
-            self.put(len(self._cells), text, self.end_pen)
-        elif text:
-            self._parts.append(text)
-            self._size += _utf8_size(text)
-
-    def edit(self) -> tuple[int, str]:
-        """Have columns from now on. Returns how many, and the pen at the end."""
-        if self._cells is None:
-            self._cells = []
-            text = "".join(self._parts)
-            self._parts.clear()
-            pen, start = "", 0
-            for escape in _ESCAPE.finditer(text):
-                if escape.group(1) is not None:
-                    self.put(len(self._cells), text[start : escape.start()], pen)
-                    pen = next_pen(pen, escape.group(1))
-                    start = escape.end()
-            self.put(len(self._cells), text[start:], pen)
-            self.end_pen = pen
-        return len(self._cells), self.end_pen
-
-    def put(self, column: int, text: str, pen: str) -> int:
-        """Overwrite from a column on. Returns the column behind."""
-        cells = self._cells
-        assert cells is not None
-        glyphs = text if text.isascii() and "\x1b" not in text else _glyphs(text)
-        if pen and self._pens is None:
-            self._pens = [""] * len(cells)
-        gap = column - len(cells)
-        if gap > 0:
-            cells += " " * gap
-        cells[column : column + len(glyphs)] = glyphs
-        if self._pens is not None:
-            self._pens += [""] * max(0, gap)
-            self._pens[column : column + len(glyphs)] = [pen] * len(glyphs)
-        return column + len(glyphs)
-
-    def erase(self, what: int, column: int) -> None:
-        """What: 0 from the column on, 1 up to and with the column, 2 all."""
-        assert self._cells is not None
-        if what == 1:
-            self.put(0, " " * min(column + 1, len(self._cells)), "")
-            return
-        start = column if what == 0 else 0
-        del self._cells[start:]
-        if self._pens is not None:
-            del self._pens[start:]
-
-    def render(self, end_pen: str) -> str:
-        if self._cells is None:
-            return "".join(self._parts)
-        if self._pens is None and not end_pen:
-            return "".join(self._cells)
-        parts, start, pen = [], 0, ""
-        for new_pen, group in groupby(self._pens or [""] * len(self._cells)):
-            stop = start + sum(1 for _ in group)
-            parts += [_change_pen(pen, new_pen), *self._cells[start:stop]]
-            start, pen = stop, new_pen
-        return "".join([*parts, _change_pen(pen, end_pen)])
 
 
 def _fold_returns(line: str) -> str:
@@ -347,75 +262,3 @@ def _fold_returns(line: str) -> str:
         if len(part) > len(shown):
             shown += part[len(shown) :]
     return f"{first}\r{shown}\r{last}"
-
-
-def _utf8_size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def _glyphs(text: str) -> list[str]:
-    """Columns of a text: combining characters and sequences without width belong to the column beside them."""
-    glyphs: list[str] = []
-    start = 0
-    waiting = ""
-    for escape in [*_ESCAPE.finditer(text), None]:
-        for char in text[start : escape.start() if escape else None]:
-            if glyphs and not waiting and (unicodedata.combining(char) or char in "\u200d\ufe0e\ufe0f"):
-                glyphs[-1] += char
-            else:
-                glyphs.append(waiting + char)
-                waiting = ""
-        if escape is not None:
-            waiting += escape.group()
-            start = escape.end()
-    if waiting:
-        if glyphs:
-            glyphs[-1] += waiting
-        else:
-            glyphs.append(waiting)
-    return glyphs
-
-
-# ---- pens: "" is what the line before left, else one SGR sequence ------------------------------------------------
-
-_RESET = "\x1b[0m"
-_SLOTS = {1: "weight", 2: "weight", 22: "weight", 3: "italic", 23: "italic", 4: "line", 21: "line", 24: "line"}
-_SLOTS.update({5: "blink", 6: "blink", 25: "blink", 7: "inverse", 27: "inverse", 8: "hidden", 28: "hidden"})
-_SLOTS.update({9: "strike", 29: "strike", 38: "ink", 39: "ink", 48: "paper", 49: "paper"})
-_SLOTS.update(dict.fromkeys((*range(30, 38), *range(90, 98)), "ink"))
-_SLOTS.update(dict.fromkeys((*range(40, 48), *range(100, 108)), "paper"))
-
-
-@lru_cache(maxsize=1024)
-def next_pen(pen: str, parameters: str) -> str:
-    """The pen after an SGR sequence, with no more codes than there are properties.
-
-    Args:
-        pen: "" or an SGR sequence.
-        parameters: what stands between `ESC [` and `m`.
-    """
-    slots: dict[str, str] = {}
-    codes = [*pen[2:-1].split(";"), *(parameters or "0").split(";")] if pen else (parameters or "0").split(";")
-    index = 0
-    while index < len(codes):
-        code = codes[index]
-        number = int(code.split(":")[0] or 0)
-        width = 1
-        if number in {38, 48} and ":" not in code:
-            kind = codes[index + 1] if index + 1 < len(codes) else ""
-            width = {"5": 3, "2": 5}.get(kind, 2)
-            code = ";".join(codes[index : index + width])
-        if number == 0:
-            slots = {"reset": "0"}
-        else:
-            slots[_SLOTS.get(number, str(number))] = code
-        index += width
-    return f"\x1b[{';'.join(slots.values())}m"
-
-
-def _change_pen(pen: str, new_pen: str) -> str:
-    if pen == new_pen:
-        return ""
-    if pen in {"", _RESET} or new_pen.startswith((_RESET, "\x1b[0;")):
-        return new_pen
-    return _RESET + new_pen
