@@ -11,8 +11,8 @@ Rules:
 2. A server is dead when its file is gone; when it ran on this machine and its process is gone; or when its heart has
    not beaten for `expiry_s`. Times are compared as the file system gives them, so clocks may differ.
 3. A lease of a dead server is moved away before a new one is made, so that of two who try only one gets it.
-4. A process whose own heart stood still for that long (a sleeping laptop) asks whether its leases are still its own,
-   and is told of those that are not.
+4. With each heartbeat a process asks whether its leases are still its own. One that is not (the process slept and was
+   taken for dead, or somebody removed the file) is lost for good: another process may have begun to write.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import json
 import logging
 import os
 import platform
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -98,7 +97,7 @@ class FileLeases:
         state_dir: the state folder that the servers share.
         heartbeat_s: how often this process says that it lives.
         expiry_s: how long a process on another machine is believed to live without a heartbeat.
-        on_lost: called with the name of a lease that somebody else has taken over.
+        on_lost: called with the name of a lease that is held no longer; somebody else may have it.
     """
 
     def __init__(
@@ -120,13 +119,11 @@ class FileLeases:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="runtimed-lease")
         self._held: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._beaten_at = 0.0
         self._is_stopped = False
 
     async def start(self) -> None:
         """Say that this server is there."""
         await self._in_thread(self._announce)
-        self._beaten_at = time.monotonic()
         self._schedule()
 
     async def stop(self) -> None:
@@ -275,8 +272,7 @@ class FileLeases:
             self._timer = asyncio.get_running_loop().call_later(self._heartbeat_s, self._beat)
 
     def _beat(self) -> None:
-        stood_still = time.monotonic() - self._beaten_at > self._expiry_s
-        names = list(self._held) if stood_still else []
+        names = list(self._held)
 
         def work() -> list[str]:
             path = self._servers / self.info.server
@@ -292,8 +288,7 @@ class FileLeases:
             if future.exception() is not None:
                 logger.warning("heartbeat failed: %s", future.exception())
             else:
-                self._beaten_at = time.monotonic()
-                for name in future.result():
+                for name in self._held.intersection(future.result()):  # what was given up meanwhile is not lost
                     self._held.discard(name)
                     logger.error("lease lost name=%s", name)
                     self.on_lost(name)

@@ -77,6 +77,7 @@ class RuntimedServer:
                 leases=self._leases,
             )
         )
+        self._leases.on_lost = self._registry.lease_lost
         self._listener = ContentsListener(server.event_logger, self._on_contents_event)
         self._starting: asyncio.Task[None] | None = None
         self.services = HandlerServices(

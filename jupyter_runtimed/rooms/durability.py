@@ -146,6 +146,13 @@ class Durability:
             self._log.abandon()
             await self._logs.retire(self._room.id)
 
+    def abandon(self) -> None:
+        """The log is somebody else's now: write nothing more to it."""
+        self._cancel_timer()
+        if self._log is not None:
+            self._log.abandon()
+        self._log = self._logs = None
+
     # The documents.
 
     def notebook_advanced(self, advance: Advance) -> None:

@@ -6,9 +6,10 @@ A server without logs knows no rooms; one without leases owns whatever it opens.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Container
 from typing import Any
 
+from jupyter_runtimed.core.errors import ActiveElsewhere
 from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import CorruptJournal, RoomMeta
 from jupyter_runtimed.rooms.restoring import Restored, restore
@@ -27,14 +28,26 @@ class KnownRooms:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._logs = services.logs
+        self._owned: set[str] = set()
 
     async def own(self, name: str) -> None:
         """This server process owns a file (by its key) or an untitled room (by its id). Raises ActiveElsewhere."""
         if self._services.leases is not None:
             await self._services.leases.acquire(name)
+            self._owned.add(name)
+
+    def check_owned(self, name: str) -> None:
+        """Raise ActiveElsewhere when somebody else has taken it over since."""
+        if self._services.leases is not None and name not in self._owned:
+            raise ActiveElsewhere("another Jupyter server has taken this notebook over; try again")
+
+    def lost(self, name: str) -> None:
+        """Somebody else has taken it over."""
+        self._owned.discard(name)
 
     async def disown(self, name: str) -> None:
-        """It does not any more."""
+        """It does not own it any more."""
+        self._owned.discard(name)
         if self._services.leases is not None:
             await self._services.leases.release(name)
 
@@ -64,7 +77,7 @@ class KnownRooms:
                 return meta
         return None
 
-    def untitled(self, but: Collection[str]) -> list[dict[str, Any]]:
+    def untitled(self, but: Container[str]) -> list[dict[str, Any]]:
         """Room objects of untitled rooms that wait in the log, without those that are open."""
         return [
             {

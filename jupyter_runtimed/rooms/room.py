@@ -9,16 +9,14 @@ asked for again (`check_ready`).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from jupyter_runtimed.core.crdt import Advance
-from jupyter_runtimed.core.document import NotebookDocument, new_notebook_replica
-from jupyter_runtimed.core.errors import LoadFailed, Loading, NoSuchRoom, RuntimedError
+from jupyter_runtimed.core.document import NotebookDocument
+from jupyter_runtimed.core.errors import NoSuchRoom, RuntimedError
 from jupyter_runtimed.core.ids import Heads, RoomId
-from jupyter_runtimed.core.ipynb import import_actor
 from jupyter_runtimed.core.lifecycle import Lifecycle, State
 from jupyter_runtimed.core.runtime import RuntimeDocument
 from jupyter_runtimed.rooms.disk_merge import merge_from_disk, merge_from_replica
@@ -27,14 +25,14 @@ from jupyter_runtimed.rooms.durability import Durability, pieces
 from jupyter_runtimed.rooms.file import NotebookFile
 from jupyter_runtimed.rooms.head_waiters import HeadWaiters
 from jupyter_runtimed.rooms.hub import Hub
-from jupyter_runtimed.rooms.lineage import Lineage
-from jupyter_runtimed.rooms.loader import Loaded, Loader, begin_untitled
 from jupyter_runtimed.rooms.peer import Peer
 from jupyter_runtimed.rooms.ports.contents import FileState
 from jupyter_runtimed.rooms.ports.socket import PeerSocket
+from jupyter_runtimed.rooms.readiness import Readiness
 from jupyter_runtimed.rooms.rendering import render
 from jupyter_runtimed.rooms.request_server import RequestServer
-from jupyter_runtimed.rooms.restoring import Restored, reopen
+from jupyter_runtimed.rooms.restoring import Restored
+from jupyter_runtimed.rooms.room_opening import RoomOpening
 from jupyter_runtimed.rooms.room_view import room_object, room_status
 from jupyter_runtimed.rooms.saver import Saver
 from jupyter_runtimed.rooms.services import RoomExecutor, Services
@@ -72,6 +70,7 @@ class Room:
         self.services = services
         self.kernel_name = kernel_name
         self.lifecycle = Lifecycle(State.READY if file.path is None else State.LOADING)
+        self.readiness = Readiness(room_id, self.lifecycle, services.clock, settings.ready_wait_s)
         self.tasks = Tasks(f"room {room_id}")
         self.requests = RequestServer(self)
         self.hub = Hub(settings.limits, status=self.status, on_request=self.requests.receive, on_leave=self.unused)
@@ -101,13 +100,11 @@ class Room:
         )
         self.upkeep = Upkeep(self, services.clock, settings.cool_s)
         self.save_as = save_as
-        self._restored = restored
+        self.opening = RoomOpening(self, restored)
         self.executor: RoomExecutor | None = None
         self.on_unused: Callable[[Room], None] = lambda _: None
         self.notebook: NotebookDocument
         self.runtime: RuntimeDocument
-        self.loader: Loader | None = None
-        self._settled: list[asyncio.Future[None]] = []
         self._revision = 0
         self.runtime_epoch = ""
 
@@ -115,29 +112,24 @@ class Room:
 
     def start(self) -> None:
         """Begin: with the load of the file, or, without one, ready."""
-        self._begin_documents()
-        if self._restored is not None:
-            self._begin_restored(self._restored)
-        elif self.file.path is None:
-            self._begin_untitled()
-        else:
-            self.tasks.start(self._load(), "load")
+        self.opening.start()
 
     def retry(self) -> None:
         """Try a failed load again. Peers of a document that was taken back must begin anew."""
         self.lifecycle.retry()
-        if self.loader is not None and self.loader.is_open:
-            self._begin_documents()
-        self.loader = None
-        self.hub.tell_status()
-        self.tasks.start(self._load() if self._restored is None else self._reopen(self._restored), "load")
+        self.opening.retry()
+
+    def abandon(self, error: RuntimedError) -> None:
+        """The file is somebody else's: nothing is written to it or to the log from now on. `close` must follow."""
+        self.durability.abandon()
+        self.saver.forbid(error)
 
     def close(self, code: int, reason: str) -> None:
         """From now on the room is of no use to anybody: sockets are closed, waits end. Nothing is saved."""
         self.lifecycle.close()
         self.hub.drop_all(code, reason)
         self.waiters.fail(NoSuchRoom("the room was closed"))
-        self._settle()
+        self.readiness.settle()
 
     async def end(self, *, shutdown_kernel: bool, discard: bool = False) -> None:
         """After `close`: end what is under way. `discard`: what the log has is wanted by nobody."""
@@ -150,132 +142,15 @@ class Room:
         await (self.durability.discard() if discard else self.durability.end())
         self.lifecycle.closed()
 
-    def _begin_documents(self) -> None:
-        new_actor, restored = self.services.new_actor, self._restored
-        replica = restored.notebook if restored is not None else new_notebook_replica(new_actor())
-        self.notebook = NotebookDocument(replica)
-        if self.file.path is None and restored is None:
-            begin_untitled(self.notebook, self.kernel_name)
-        replica.on_advance = self._notebook_advanced
-        actor = new_actor()
-        self.runtime_epoch = actor.hex()
-        self.runtime = restored.runtime_document(actor) if restored is not None else RuntimeDocument(actor)
-        self.hub.serve_notebook(replica)
-
-    def _begin_untitled(self) -> None:
-        self.file.saved_heads = self.notebook.replica.heads
-        self.hub.open_notebook(Lineage(self.contains, None))
-        self._become_whole()
-
-    def _begin_restored(self, restored: Restored) -> None:
-        imported = self.file.import_sha256
-        actor = import_actor(bytes.fromhex(imported)) if imported is not None else None
-        self.hub.open_notebook(Lineage(self.contains, actor))
-        if self.file.path is None:
-            self._become_whole()
-        else:
-            self.tasks.start(self._reopen(restored), "reopen")
-
-    async def _reopen(self, restored: Restored) -> None:
-        try:
-            await reopen(self, restored.logged)
-        except RuntimedError as error:
-            self._load_failed(error if isinstance(error, LoadFailed) else LoadFailed(error.message, reason=error.code))
-        else:
-            self.lifecycle.loaded()
-            self._become_whole()
-            if self.saver.has_unsaved:
-                self.saver.touched()
-
-    async def _load(self) -> None:
-        services = self.services
-        assert self.file.path is not None
-        loader = self.loader = Loader(
-            self.notebook,
-            self.runtime,
-            contents=services.contents,
-            blobs=services.blobs,
-            clock=services.clock,
-            settings=services.settings,
-            on_open=lambda actor: self.hub.open_notebook(Lineage(self.contains, actor)),
-            on_publish=self._load_progressed,
-            may_adopt=lambda: self.hub.is_notebook_sent,
-        )
-        try:
-            loaded = await loader.run(self.file.path)
-        except LoadFailed as error:
-            self._load_failed(error)
-        else:
-            self._loaded(loaded)
-
-    def _load_failed(self, error: LoadFailed) -> None:
-        _log.warning("load failed room=%s path=%s error=%s", self.id, self.file.path, error.message)
-        self.lifecycle.failed(error)
-        self._settle()
-        self.hub.tell_status()
-        self.unused()
-
-    def _load_progressed(self) -> None:
-        self.hub.wake()
-        self.hub.tell_status()
-
-    def _loaded(self, loaded: Loaded) -> None:
-        file = self.file
-        file.import_sha256 = loaded.imported.sha256
-        file.residue = loaded.imported.residue
-        file.note(loaded.state.sha256, loaded.imported.heads, self.runtime.revision)
-        self.lifecycle.loaded()
-        self._become_whole()
-        if self.saver.has_unsaved:  # edits that came during the load
-            self.saver.touched()
-
-    def _become_whole(self) -> None:
-        self._revision = self.runtime.revision
-        restored = self._restored
-        self.durability.begin(*((restored.heads, restored.logged.meta) if restored is not None else (None,)))
-        self.watch.start()
-        self.runtime.replica.on_advance = self._runtime_advanced
-        self.executor = self.services.make_executor(self)
-        self.hub.notebook_loaded()
-        self.hub.serve_runtime(self.runtime.replica)
-        self.hub.tell_status()
-        self.upkeep.touched()
-        self._settle()
-        self.unused()
-
     # State.
 
     def check_ready(self) -> None:
-        """Raise unless the documents are whole.
-
-        Raises:
-            Loading, LoadFailed, NoSuchRoom.
-        """
-        if self.lifecycle.state is State.LOADING:
-            raise Loading("the notebook is still being loaded")
-        if self.lifecycle.error is not None:
-            raise LoadFailed(self.lifecycle.error.message)
-        if not self.lifecycle.is_open:
-            raise NoSuchRoom("the room was closed", room_id=self.id)
+        """Raise unless the documents are whole: Loading, LoadFailed, NoSuchRoom."""
+        self.readiness.check()
 
     async def until_ready(self) -> None:
         """Wait for the end of a load; without giving up the turn when there is none. Raises as `check_ready`."""
-        if self.lifecycle.state is State.LOADING:
-            settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._settled.append(settled)
-            wait_s = self.services.settings.ready_wait_s
-            timer = self.services.clock.call_later(wait_s, self._settle)
-            try:
-                await settled
-            finally:
-                timer.cancel()
-        self.check_ready()
-
-    def _settle(self) -> None:
-        settled, self._settled = self._settled, []
-        for future in settled:
-            if not future.done():
-                future.set_result(None)
+        await self.readiness.wait()
 
     @property
     def is_in_use(self) -> bool:
@@ -332,14 +207,27 @@ class Room:
 
     # The documents.
 
+    def documents_whole(self) -> None:
+        """The documents are whole: from now on they are logged, saved and run."""
+        self._revision = self.runtime.revision
+        self.watch.start()
+        self.runtime.replica.on_advance = self._runtime_advanced
+        self.executor = self.services.make_executor(self)
+        self.hub.notebook_loaded()
+        self.hub.serve_runtime(self.runtime.replica)
+        self.hub.tell_status()
+        self.upkeep.touched()
+        self.readiness.settle()
+        self.unused()
+
     def contains(self, heads: Heads) -> bool:
         """Whether all these changes are in the history of the notebook document."""
         return self.notebook.replica.contains(heads)
 
-    def _notebook_advanced(self, advance: Advance) -> None:
+    def notebook_advanced(self, advance: Advance) -> None:
         """On the path of every keystroke: nothing here may grow with the document."""
         self.waiters.advanced()
-        if self.loader is not None and self.loader.is_appending:
+        if self.opening.is_appending:
             return
         self.hub.wake()
         if self.lifecycle.state is State.READY:

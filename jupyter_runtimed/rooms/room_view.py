@@ -31,7 +31,7 @@ def room_object(room: Room) -> dict[str, Any]:
 
 def room_status(room: Room) -> dict[str, Any]:
     """The status, without what differs from peer to peer."""
-    file, loader = room.file, room.loader
+    file, loader = room.file, room.opening.loader
     cells = _cells(room)
     return {
         "load": {
@@ -53,7 +53,7 @@ def room_status(room: Room) -> dict[str, Any]:
 
 def _cells(room: Room) -> int:
     """How many cells have been loaded."""
-    return 0 if room.loader is None else room.loader.done
+    return 0 if room.opening.loader is None else room.opening.loader.done
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -99,6 +99,7 @@ class Saver:
         self._is_stopped = False
         self._missing = 0
         self._refused: str | None = None
+        self._forbidden: RuntimedError | None = None
 
     # What is to be saved.
 
@@ -238,6 +239,14 @@ class Saver:
         async with self._lock:
             pass
 
+    def forbid(self, error: RuntimedError) -> None:
+        """Write nothing from now on: the file is somebody else's. A save that is under way ends with the error."""
+        self._is_stopped, self._forbidden = True, error
+
+    def _check_allowed(self) -> None:
+        if self._forbidden is not None:
+            raise self._forbidden
+
     async def _protected(self, save: Coroutine[Any, Any, None]) -> None:
         """Run a save as a task of its own: whoever waits for it may go away, a half-done save must not."""
         await asyncio.shield(self._tasks.start(self._alone(save), "save"))
@@ -309,6 +318,7 @@ class Saver:
             return False
         if sha256 != on_disk:
             await room.before_write(data, sha256)
+            self._check_allowed()
             try:
                 state = await self._contents.write(path, data, expected=on_disk, create=on_disk is None)
             except (FileChanged, FileExists):
@@ -325,6 +335,7 @@ class Saver:
         heads, revision = room.notebook.replica.heads, room.runtime.revision
         data = await render(room.notebook, room.runtime, file.residue, self._blobs)
         await room.before_write(data, hashlib.sha256(data).hexdigest())
+        self._check_allowed()
         state = await self._contents.write(path, data, create=not overwrite)
         file.path = path
         file.last_saved = self._clock.now()
