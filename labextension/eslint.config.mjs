@@ -31,7 +31,7 @@ export default tseslint.config(
   },
   {
     files: [
-      'src/{automerge,frames,memoryTransport,notebookDocument,outputs,position,requests,room,runtimeDocument}.ts',
+      'src/{automerge,connectionWatch,dirtyMark,frames,memoryTransport,notebookDocument,outputs,position,requests,room,runtimeDocument}.ts',
       'src/{sequence,status,syncEngine,transport}.ts',
       'src/bridge/*.ts'
     ],

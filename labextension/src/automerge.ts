@@ -31,7 +31,7 @@ interface IHandle {
   generateSyncMessage(state: ISyncState): Uint8Array | null;
   getCursor(object: ObjectId, position: number | 'end'): string;
   getCursorPosition(object: ObjectId, cursor: string): number;
-  getChangesMeta(since: string[]): unknown[];
+  getChangesMeta(since: string[]): { hash: string }[];
   getHeads(): string[];
   getMissingDeps(heads: string[]): string[];
   getWithType(object: ObjectId, key: string | number): [string, unknown] | null;
@@ -95,6 +95,13 @@ export class Replica {
   countSince(heads: Heads): number {
     this.commit();
     return this._handle.getChangesMeta([...heads]).length;
+  }
+
+  /** Whether all these changes are among, or before, the others; both are here. */
+  includes(heads: Heads, changes: Heads): boolean {
+    this.commit();
+    const later = new Set(this._handle.getChangesMeta([...heads]).map(({ hash }) => hash));
+    return !changes.some(change => later.has(change));
   }
 
   // ---- reading ----

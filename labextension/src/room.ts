@@ -8,8 +8,12 @@ import type { YNotebook } from '@jupyter/ydoc';
 import { PromiseDelegate } from '@lumino/coreutils';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Json, JsonObject, Patch } from './automerge.js';
-import { AwarenessBridge } from './bridge/awareness.js';
-import { IBridgeHost, NotebookBridge } from './bridge/notebookBridge.js';
+import { AwarenessBridge, IAwarenessHost } from './bridge/awareness.js';
+import type { IBridgeHost } from './bridge/host.js';
+import type { YCellMap } from './bridge/cells.js';
+import { NotebookBridge } from './bridge/notebookBridge.js';
+import { ConnectionWatch } from './connectionWatch.js';
+import { DirtyMark, ISafety } from './dirtyMark.js';
 import { CloseCode, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
 import { BlobCache } from './outputs.js';
@@ -35,14 +39,6 @@ export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'confir
 
 /** Keystrokes that come faster than this go up together. */
 const PACE_MS = 25;
-/** What the server has not confirmed after this long is on a connection that is dead. */
-const CONFIRM_DEADLINE_MS = 20_000;
-/** A page that woke up asks whether its connection still lives, and waits this long for the answer. */
-const PING_DEADLINE_MS = 5_000;
-/** What the server has not made durable after this long may be lost with the tab. */
-const LATE_MS = 2_000;
-/** The dot that says so does not blink. */
-const SETTLE_MS = 300;
 
 export interface IRoomOptions {
   readonly path: string;
@@ -52,7 +48,9 @@ export interface IRoomOptions {
   readonly makeTransport: (roomId: () => string) => ITransport;
 }
 
-export class Room implements ISyncListener, ITransportListener, IBridgeHost {
+export class Room
+  implements ISyncListener, ITransportListener, IBridgeHost, IAwarenessHost, ISafety
+{
   constructor(options: IRoomOptions) {
     this.path = options.path;
     this.shared = options.shared;
@@ -60,9 +58,12 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
     this.blobs = new BlobCache(hash => this._server.blob(hash));
     this.engine = new SyncEngine(this);
     this.bridge = new NotebookBridge(this.shared, this);
-    this.awareness = new AwarenessBridge(this.shared, new AwarenessHost(this));
+    this.awareness = new AwarenessBridge(this.shared, this);
     this._transport = options.makeTransport(() => this._roomId);
-    this.shared.ystate.observe(this._onState);
+    this._watch = new ConnectionWatch(this._transport, this.engine, deadlineMs =>
+      this.request('get_raw_metadata', { key: 'kernelspec' }, false, deadlineMs)
+    );
+    this._dirtyMark = new DirtyMark(this.shared, this, write => this.bridge.transact(write));
     this._ready.promise.catch(() => undefined); // whoever waits hears of it
   }
 
@@ -109,6 +110,10 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
     return this.status?.writable ?? true;
   }
 
+  get isOnline(): boolean {
+    return this.connection === 'online';
+  }
+
   /** Find the room and connect, as often as it takes. */
   async start(): Promise<void> {
     for (let failures = 0; !this._isDisposed; failures++) {
@@ -134,7 +139,9 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
     }
     this._isDisposed = true;
     this.engine.flush();
-    [this._flushTimer, this._settleTimer, this._lateTimer, this._watchdog].forEach(clearTimeout);
+    clearTimeout(this._flushTimer);
+    this._watch.dispose();
+    this._dirtyMark.dispose();
     this._transport.dispose();
     this._requests.lost();
     this.awareness.dispose();
@@ -166,29 +173,31 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
     );
   }
 
+  /** Tell the others where we are. */
+  tell(presence: JsonObject): void {
+    this.engine.post(FrameType.Presence, presence);
+  }
+
+  // ---- what is shown ----
+
+  /** The shared model of a cell. */
+  cell(cellId: string): YCellMap | null {
+    return this.bridge.cell(cellId);
+  }
+
   /** The execution a cell shows. */
   execution(cellId: string): IExecution | null {
     return this.bridge.execution(cellId);
   }
 
   /** The page woke up: find out whether the connection did, too. */
-  async checkConnection(): Promise<void> {
-    if (!this._transport.isOpen) {
-      return;
-    }
-    try {
-      await this.request('get_raw_metadata', { key: 'kernelspec' }, false, PING_DEADLINE_MS);
-    } catch (error) {
-      if (error instanceof RequestError && error.code === 'no_answer') {
-        this._transport.reset();
-      }
-    }
+  checkConnection(): Promise<void> {
+    return this._watch.check();
   }
 
   // ---- the bridge's host ----
 
   edited(): void {
-    this._watch();
     if (this._flushTimer !== undefined) {
       return;
     }
@@ -197,6 +206,8 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
       this._flushTimer = undefined;
       this._lastFlush = performance.now();
       this.engine.flush();
+      this._watch.sent();
+      this._dirtyMark.sent();
       this._showPeers();
     }, wait);
   }
@@ -285,11 +296,7 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
   }
 
   confirmationChanged(): void {
-    if (this.engine.isConfirmed) {
-      clearTimeout(this._watchdog);
-      this._watchdog = undefined;
-    }
-    this._settleSoon();
+    this._dirtyMark.settleSoon();
     this._changed.emit('confirmation');
   }
 
@@ -356,63 +363,15 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
   private _setConnection(connection: RoomConnection): void {
     this.connection = connection;
     if (connection === 'offline' && this.engine.unconfirmed > 0) {
-      this._setDirty(true);
+      this._dirtyMark.set(true);
     }
     this._changed.emit('connection');
   }
 
-  private _watch(): void {
-    this._lateTimer ??= setTimeout(() => {
-      this._lateTimer = undefined;
-      if (!this.engine.isDurable) {
-        this._isLate = true;
-        this._setDirty(true);
-      }
-    }, LATE_MS);
-    this._watchdog ??= setTimeout(() => {
-      this._watchdog = undefined;
-      if (this._transport.isOpen && !this.engine.isConfirmed) {
-        this._transport.reset();
-      }
-    }, CONFIRM_DEADLINE_MS);
-  }
-
-  // ---- the dot ----
-
-  /**
-   * JupyterLab's "dirty" means here: something would be lost with this tab. It marks every edit so, and asks before it
-   * closes what is marked; but an edit is with the server a moment later, and the server saves.
-   */
-  private readonly _onState = (): void => {
-    if (!this.shared.dirty) {
-      return;
-    }
-    if (this.connection === 'online' && !this._isLate) {
-      this._setDirty(false);
-    } else {
-      this._settleSoon();
-    }
-  };
-
-  private _settleSoon(): void {
-    if (!this.shared.dirty || this._settleTimer !== undefined) {
-      return;
-    }
-    this._settleTimer = setTimeout(() => {
-      this._settleTimer = undefined;
-      if (this.engine.isDurable || !this.writable) {
-        this._isLate = false;
-        this._setDirty(false);
-      }
-    }, SETTLE_MS);
-  }
-
-  private _setDirty(isDirty: boolean): void {
-    this.shared.ydoc.transact(() => this.shared.setState('dirty', isDirty), this.bridge);
-  }
-
   private readonly _server: IRoomServer;
   private readonly _transport: ITransport;
+  private readonly _watch: ConnectionWatch;
+  private readonly _dirtyMark: DirtyMark;
   private readonly _requests = new Requests();
   private readonly _ready = new PromiseDelegate<void>();
   private readonly _changed = new Signal<this, RoomChange>(this);
@@ -420,30 +379,5 @@ export class Room implements ISyncListener, ITransportListener, IBridgeHost {
   private _serverPath: string | null = null;
   private _isDisposed = false;
   private _flushTimer: ReturnType<typeof setTimeout> | undefined;
-  private _settleTimer: ReturnType<typeof setTimeout> | undefined;
-  private _watchdog: ReturnType<typeof setTimeout> | undefined;
-  private _lateTimer: ReturnType<typeof setTimeout> | undefined;
-  private _isLate = false;
   private _lastFlush = 0;
-}
-
-/** A room as its awareness sees it. */
-class AwarenessHost {
-  constructor(private readonly _room: Room) {}
-
-  get notebook(): NotebookDocument {
-    return this._room.notebook;
-  }
-
-  get peers(): IPeer[] {
-    return this._room.peers;
-  }
-
-  cell(cellId: string): ReturnType<NotebookBridge['cell']> {
-    return this._room.bridge.cell(cellId);
-  }
-
-  tell(presence: JsonObject): void {
-    this._room.engine.post(FrameType.Presence, presence);
-  }
 }

@@ -10,7 +10,7 @@
  * 3. Our edits are sent before any request or presence that is sent after them.
  * 4. A replica of another lineage is never mixed in: `startAfresh` shows the old one until the new one is whole.
  */
-import { ISyncState, Patch, Replica, sameHeads } from './automerge.js';
+import { Heads, ISyncState, Patch, Replica, sameHeads } from './automerge.js';
 import { decodeFrame, decodeJson, encodeFrame, encodeJsonFrame, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
 import { IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
@@ -68,9 +68,21 @@ export class SyncEngine {
     return this._confirmed !== null && sameHeads(this._confirmed, this.heads);
   }
 
+  /** Whether the server has said that it has these changes of ours. */
+  hasConfirmed(heads: Heads): boolean {
+    return this._confirmed !== null && this.notebook.replica.includes(this._confirmed, heads);
+  }
+
   /** How many changes here the server has not yet said to have. */
   get unconfirmed(): number {
     return this._confirmed === null ? 0 : this.notebook.replica.countSince(this._confirmed);
+  }
+
+  /** Whether these changes of ours survive the server's death. */
+  hasMadeDurable(heads: Heads): boolean {
+    const durable = this.status?.durableHeads ?? [];
+    const { replica } = this.notebook;
+    return !this._isBetween && replica.contains(durable) && replica.includes(durable, heads);
   }
 
   /** Whether everything of ours survives the server's death. */

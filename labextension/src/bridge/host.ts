@@ -1,0 +1,26 @@
+/** What a bridge needs of its room. */
+import { NotebookDocument } from '../notebookDocument.js';
+import { BlobCache } from '../outputs.js';
+import { IExecution, RuntimeDocument } from '../runtimeDocument.js';
+import { StoreBlob } from './attachments.js';
+
+export interface IBridgeHost {
+  readonly notebook: NotebookDocument;
+  readonly runtime: RuntimeDocument;
+  readonly writable: boolean;
+  /** Somebody edited here. */
+  edited(): void;
+  /** Somebody cleared a cell's outputs here. */
+  cleared(cellId: string): void;
+  readonly blobs: BlobCache;
+  readonly storeBlob: StoreBlob;
+}
+
+/** The execution whose outputs a cell shows. */
+export function executionOf(
+  { notebook, runtime }: Pick<IBridgeHost, 'notebook' | 'runtime'>,
+  cellId: string
+): IExecution | null {
+  const id = notebook.executionId(cellId);
+  return id === null ? null : runtime.execution(id);
+}

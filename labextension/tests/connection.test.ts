@@ -1,0 +1,76 @@
+/** When a connection is given up, and when not. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { Hub, settle } from './support/hub.js';
+import { exchange, ITab, openTab } from './support/rooms.js';
+
+let hub: Hub;
+let tab: ITab;
+
+beforeEach(async () => {
+  hub = new Hub([{ id: 'one', source: '' }]);
+  tab = await openTab(hub);
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
+
+afterEach(() => {
+  mock.timers.reset();
+  tab.room.dispose();
+  tab.shared.dispose();
+});
+
+function type(character: string): void {
+  const cell = tab.shared.cells[0];
+  cell.updateSource(cell.source.length, cell.source.length, character);
+}
+
+/** Type once a second, so that the newest letter is always still on its way. */
+function typeWithoutPause(seconds: number): void {
+  for (let second = 0; second < seconds; second++) {
+    type('a');
+    mock.timers.tick(500);
+    hub.turn();
+    hub.tellStatus();
+    type('b');
+    tab.transport.deliver();
+    assert.equal(tab.room.engine.isConfirmed, false);
+    mock.timers.tick(500);
+  }
+}
+
+test('who types without a pause is not taken for disconnected, nor for unsafe', () => {
+  typeWithoutPause(70);
+  assert.equal(tab.transport.resets, 0);
+  assert.equal(tab.shared.dirty, false);
+  exchange(hub, tab);
+  assert.equal(hub.source('one'), 'ab'.repeat(70));
+});
+
+test('a connection that confirms nothing is given up', () => {
+  typeWithoutPause(30);
+  type('c');
+  for (let second = 0; second < 45; second++) {
+    mock.timers.tick(1_000);
+  }
+  assert.equal(tab.transport.resets, 1);
+  assert.equal(tab.room.connection, 'offline');
+  assert.equal(tab.shared.dirty, true, 'something would be lost with the tab');
+  hub.disconnect(tab.transport);
+  hub.connect(tab.transport);
+  settle(hub, tab.transport);
+  assert.equal(tab.room.engine.isConfirmed, true);
+  assert.equal(hub.source('one'), `${'ab'.repeat(30)}c`);
+});
+
+test('a page that woke up gives a silent connection up, and keeps one that answers', async () => {
+  const answered = tab.room.checkConnection();
+  hub.turn();
+  const { id } = hub.requests[hub.requests.length - 1];
+  tab.room.responseReceived({ id, ok: true, result: { value: null } });
+  await answered;
+  assert.equal(tab.transport.resets, 0);
+  const silent = tab.room.checkConnection();
+  mock.timers.tick(5_000);
+  await silent;
+  assert.equal(tab.transport.resets, 1);
+});
