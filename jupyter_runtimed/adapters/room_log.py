@@ -28,10 +28,10 @@ from jupyter_runtimed.adapters.disk import Disk, disk_error
 from jupyter_runtimed.adapters.log_file import LogFile
 from jupyter_runtimed.adapters.log_progress import Pace, Progress, settle
 from jupyter_runtimed.core.errors import Internal, RuntimedError
-from jupyter_runtimed.core.ids import Heads
 from jupyter_runtimed.core.journal import (
     CHANGE_KINDS,
     SNAPSHOT_KINDS,
+    DocumentHeads,
     DocumentName,
     LogState,
     RoomMeta,
@@ -83,8 +83,8 @@ class FileRoomLog:
         self._base_size = 0
         self._wants_rewrite = False
         self._rewrite_waiters: list[asyncio.Future[None]] = []
-        self._heads: Heads | None = None
-        self._durable_heads: Heads | None = None
+        self._heads: DocumentHeads | None = None
+        self._durable_heads: DocumentHeads | None = None
         self._n_jobs = 0
         self._is_writing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -96,7 +96,7 @@ class FileRoomLog:
     # What it says.
 
     @property
-    def durable_heads(self) -> Heads | None:
+    def durable_heads(self) -> DocumentHeads | None:
         return self._durable_heads
 
     @property
@@ -123,14 +123,14 @@ class FileRoomLog:
 
     # Taking records.
 
-    def append(self, document: DocumentName, chunks: Sequence[bytes], heads: Heads) -> None:
+    def append(self, document: DocumentName, chunks: Sequence[bytes], heads: DocumentHeads) -> None:
         kind = CHANGE_KINDS[document]
         self._take([encode_record(kind, chunk) for chunk in chunks], heads)
 
-    def replace(self, document: DocumentName, chunks: Sequence[bytes], heads: Heads) -> None:
+    def replace(self, document: DocumentName, chunks: Sequence[bytes], heads: DocumentHeads) -> None:
         self._take([encode_record(SNAPSHOT_KINDS[document], b"".join(chunks))], heads)
 
-    def _take(self, records: list[bytes], heads: Heads) -> None:
+    def _take(self, records: list[bytes], heads: DocumentHeads) -> None:
         self._heads = heads
         if self._meta.settled:
             self._meta = replace(self._meta, settled=False)
@@ -341,7 +341,7 @@ class FileRoomLog:
 
         self._loop.run_in_executor(self._pool, job).add_done_callback(finished)
 
-    def _succeeded(self, given: int, heads: Heads | None) -> None:
+    def _succeeded(self, given: int, heads: DocumentHeads | None) -> None:
         self._durable_heads = heads
         self._failures = 0
         self._trouble = None

@@ -188,7 +188,7 @@ class Notebook:
         return await self._peer.confirm(timeout)
 
     async def wait_durable(self, timeout: float = 10.0) -> Heads:
-        """Return when everything we have now would survive the death of the server.
+        """Return when everything we have now, outputs too, would survive the death of the server.
 
         Raises:
             HeadsUnconfirmed: not within `timeout` seconds.

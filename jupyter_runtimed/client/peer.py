@@ -194,12 +194,18 @@ class Peer:
         return await self._reached(self.view.server_has, timeout, "the server's word that it has our changes")
 
     async def durable(self, timeout: float) -> Heads:
-        """Wait until all we have now survives the death of the server; those heads.
+        """Wait until all we have now, outputs too, survives the death of the server; the notebook's heads.
 
         Raises:
             HeadsUnconfirmed: it is not known to, in time.
         """
-        return await self._reached(self.view.is_durable, timeout, "our changes to be durable")
+        view, runtime = self.view, self.view.runtime.replica
+        shown = runtime.heads
+
+        def is_durable(heads: Heads) -> bool:
+            return view.is_durable(heads) and view.is_runtime_durable(runtime, shown)
+
+        return await self._reached(is_durable, timeout, "our changes to be durable")
 
     async def _reached(self, is_there: Callable[[Heads], bool], timeout: float, what: str) -> Heads:
         self.check_alive()

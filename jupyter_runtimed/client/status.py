@@ -23,6 +23,7 @@ class Status:
         dirty: the file lacks something, be it an output.
         notebook_epoch, runtime_epoch: names of the histories.
         durable_heads: what survives the death of the server.
+        durable_runtime_heads: the same of outputs; None when the server does not say.
         saved_heads: what is in the file.
         last_saved: ISO 8601, or None.
     """
@@ -39,6 +40,7 @@ class Status:
     notebook_epoch: str
     runtime_epoch: str
     durable_heads: Heads
+    durable_runtime_heads: Heads | None
     saved_heads: Heads
     last_saved: str | None
 
@@ -59,6 +61,9 @@ class Status:
             notebook_epoch=str(epochs.get("notebook", "")),
             runtime_epoch=str(epochs.get("runtime", "")),
             durable_heads=heads_from_hex(body.get("durable_heads", [])),
+            durable_runtime_heads=(
+                heads_from_hex(body["durable_runtime_heads"]) if "durable_runtime_heads" in body else None
+            ),
             saved_heads=heads_from_hex(body.get("saved_heads", [])),
             last_saved=body.get("last_saved"),
         )

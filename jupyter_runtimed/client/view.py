@@ -120,6 +120,19 @@ class RoomView:
             and self._notebook_sync.is_in(heads, self.status.durable_heads)
         )
 
+    def is_runtime_durable(self, replica: Replica, heads: Iterable[Hash]) -> bool:
+        """Whether the server has said that outputs survive its death.
+
+        Args:
+            replica: the runtime document that was shown.
+            heads: its heads then. Of a document that took its place, all that it shows is asked for.
+        """
+        if self.status is None or self.runtime.replica is not self._runtime_sync.replica:
+            return False
+        durable = self.status.durable_runtime_heads
+        shown = self.runtime.replica
+        return durable is None or self._runtime_sync.is_in(heads if shown is replica else shown.heads, durable)
+
     # ---- edits ----
 
     def edit(self, change: Callable[[NotebookDocument], _T]) -> _T:

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from jupyter_runtimed.core.errors import BadRequest, RuntimedError
 from jupyter_runtimed.core.ids import Heads, heads_from_hex, heads_to_hex
@@ -131,6 +131,13 @@ class RoomMeta:
 _META_FIELDS = tuple(f.name for f in fields(RoomMeta) if f.name != "more")
 
 
+class DocumentHeads(NamedTuple):
+    """How far both documents of a room are, at one moment."""
+
+    notebook: Heads
+    runtime: Heads
+
+
 @dataclass(frozen=True, slots=True)
 class LogState:
     """Both documents of a room, at one moment.
@@ -138,12 +145,12 @@ class LogState:
     Attributes:
         notebook: Automerge chunks that make the notebook document, document chunk first.
         runtime: the same of the runtime document.
-        heads: the notebook document's heads.
+        heads: of both.
     """
 
     notebook: Sequence[bytes]
     runtime: Sequence[bytes]
-    heads: Heads
+    heads: DocumentHeads
 
 
 @dataclass(frozen=True, slots=True)

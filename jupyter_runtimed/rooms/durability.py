@@ -19,7 +19,7 @@ from jupyter_runtimed.core.crdt import Advance, Replica
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import RuntimedError
 from jupyter_runtimed.core.ids import Heads, RoomId
-from jupyter_runtimed.core.journal import LogState, RoomMeta
+from jupyter_runtimed.core.journal import DocumentHeads, LogState, RoomMeta
 from jupyter_runtimed.core.merge import Version
 from jupyter_runtimed.core.runtime import RuntimeDocument
 from jupyter_runtimed.rooms.file import NotebookFile
@@ -52,7 +52,7 @@ class Durability:
         logs: where; None for a server without logs.
         clock: paces what is told.
         status_s: how often `on_change` is called at most.
-        on_change: called when `durable_heads` or `trouble` have changed.
+        on_change: called when what is durable, or `trouble`, has changed.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Durability:
         self._timer: Timer | None = None
         self._restored_heads: Heads | None = None
         self._first_revision = 0
+        self._first_runtime_heads: Heads = ()
         self._is_put_away = False
 
     # What survives.
@@ -80,12 +81,24 @@ class Durability:
     @property
     def durable_heads(self) -> Heads:
         """The notebook document's heads that survive the process: through the log, or through the file."""
-        durable = self._log.durable_heads if self._log is not None else None
-        if durable is None:
-            durable = self._restored_heads
-        if durable is None:
-            durable = self._room.file.saved_heads if self._room.file.path is not None else ()
-        return durable
+        logged = self._log.durable_heads if self._log is not None else None
+        if logged is not None:
+            return logged.notebook
+        if self._restored_heads is not None:
+            return self._restored_heads
+        return self._room.file.saved_heads if self._room.file.path is not None else ()
+
+    @property
+    def durable_runtime_heads(self) -> Heads:
+        """The runtime document's heads whose outputs survive the process, likewise."""
+        if self._log is None:
+            return self._first_runtime_heads
+        if self._log.durable_heads is not None:
+            logged = self._log.durable_heads.runtime
+            return logged if self._room.runtime.replica.contains(logged) else ()  # of a document since renewed
+        if self._log.exists:
+            return self._first_runtime_heads
+        return self._room.runtime.replica.heads  # rule 2: all there is came with the file
 
     @property
     def trouble(self) -> str | None:
@@ -113,6 +126,7 @@ class Durability:
         """
         room = self._room
         self._first_revision = room.runtime.revision
+        self._first_runtime_heads = room.runtime.replica.heads
         self._restored_heads = logged_heads
         if self._logs is None:
             return
@@ -120,7 +134,7 @@ class Durability:
         heads = room.notebook.replica.heads
         # What an untitled room has is in no file. What came during the load is in neither file nor log.
         if heads != (logged_heads or room.file.saved_heads) or (logged_heads is None and room.file.path is None):
-            self._log.append("notebook", [], heads)
+            self._log.append("notebook", [], self._heads())
         if logged_meta is not None:
             self._log.update(self._meta())
 
@@ -159,18 +173,18 @@ class Durability:
         """The notebook document has changed (rule 1)."""
         if self._log is not None:
             chunks = [entry.chunk for entry in advance.entries]
-            self._log.append("notebook", chunks, self._room.notebook.replica.heads)
+            self._log.append("notebook", chunks, self._heads())
 
     def runtime_advanced(self, advance: Advance) -> None:
         """The runtime document has changed (rule 2)."""
         if self._log is not None and (self._log.exists or self._room.runtime.revision != self._first_revision):
             chunks = [entry.chunk for entry in advance.entries]
-            self._log.append("runtime", chunks, self._room.notebook.replica.heads)
+            self._log.append("runtime", chunks, self._heads())
 
     def runtime_renewed(self) -> None:
         """The runtime document is another one, with the same content."""
         if self._log is not None and self._log.exists:
-            self._log.replace("runtime", pieces(self._room.runtime.replica), self._room.notebook.replica.heads)
+            self._log.replace("runtime", pieces(self._room.runtime.replica), self._heads())
 
     def log_state(self, compact: bool) -> LogState:
         """Both documents, for a log that is written anew."""
@@ -178,8 +192,11 @@ class Durability:
         return LogState(
             [notebook.save()] if compact else pieces(notebook),
             [runtime.save()] if compact else pieces(runtime),
-            notebook.heads,
+            self._heads(),
         )
+
+    def _heads(self) -> DocumentHeads:
+        return DocumentHeads(self._room.notebook.replica.heads, self._room.runtime.replica.heads)
 
     def log_changed(self) -> None:
         """The log has come further, or has failed: tell the peers, not too often."""

@@ -44,6 +44,7 @@ def room_status(room: Room) -> dict[str, Any]:
         "dirty": room.lifecycle.state is State.READY and room.saver.is_dirty,
         "epochs": {"notebook": file.import_sha256 or room.id, "runtime": room.runtime_epoch},
         "durable_heads": heads_to_hex(room.durability.durable_heads),
+        "durable_runtime_heads": heads_to_hex(room.durability.durable_runtime_heads),
         "saved_heads": heads_to_hex(file.saved_heads) if file.path is not None else [],
         "last_saved": iso(file.last_saved),
         "log_error": room.durability.trouble,

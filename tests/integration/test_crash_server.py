@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from tests.conformance.conftest import Visitor, code_cell, notebook
-from tests.support.bare_peer import BarePeer
+from tests.support.bare_peer import RUNTIME, BarePeer
 from tests.support.server_process import TOKEN, ServerProcess
 
 HEADERS = {"Authorization": f"token {TOKEN}"}
@@ -100,7 +100,7 @@ async def check_kills(home: Path, seed: int, kills: int, *arguments: str) -> Non
 
 @pytest.mark.parametrize("autosave", ["True", "False"])
 async def test_a_killed_server_loses_nothing_that_was_durable(tmp_path: Path, autosave: str) -> None:
-    await check_kills(tmp_path, 1, 3, f"--RuntimedApp.autosave={autosave}", "--RuntimedApp.autosave_s=0.5")
+    await check_kills(tmp_path, 1, 2, f"--RuntimedApp.autosave={autosave}", "--RuntimedApp.autosave_s=0.5")
 
 
 @pytest.mark.soak
@@ -124,6 +124,8 @@ async def test_outputs_and_untitled_rooms_survive_too(tmp_path: Path) -> None:
                     "wait_for_execution", execution_id=answer["result"]["execution_id"], timeout=60, deadline_s=70
                 )
                 assert waited["result"]["status"] == "done", waited
+                await peer.until(lambda: peer.outputs_of("a"))
+                await peer.until(lambda: peer.statuses[-1]["durable_runtime_heads"] == peer.heads(RUNTIME))
             _, _, untitled = await visitor.call("POST", "/rooms", json={"untitled": True})
             async with visitor.peer(untitled) as peer:
                 await peer.ready()

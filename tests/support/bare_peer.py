@@ -165,8 +165,8 @@ class BarePeer:
         cells = self.root().get("cells", {})
         return [cells[key] for key in sorted(cells, key=lambda key: (cells[key].get("position", ""), key))]
 
-    def heads(self) -> list[str]:
-        return sorted(head.hex() for head in self.notebook.get_heads())
+    def heads(self, kind: int = NOTEBOOK) -> list[str]:
+        return sorted(head.hex() for head in self.document(kind).get_heads())
 
     def _cell(self, cell_id: str) -> bytes:
         cells = self.notebook.get(ROOT, "cells")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from jupyter_runtimed.core.ids import Heads
-from jupyter_runtimed.core.journal import LogState, RoomMeta
+from jupyter_runtimed.core.journal import DocumentHeads, LogState, RoomMeta
 from jupyter_runtimed.rooms.ports.log import RoomLog
 
 
@@ -21,8 +20,8 @@ class Owner:
         self.compactions = 0
 
     @property
-    def heads(self) -> Heads:
-        return (hashlib.sha256(b"".join(self.notebook)).digest(),)
+    def heads(self) -> DocumentHeads:
+        return DocumentHeads(*((hashlib.sha256(b"".join(part)).digest(),) for part in (self.notebook, self.runtime)))
 
     def log_state(self, compact: bool) -> LogState:
         self.compactions += compact

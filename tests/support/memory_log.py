@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jupyter_runtimed.core.errors import OutOfSpace
-from jupyter_runtimed.core.ids import Heads, RoomId
+from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import (
     CHANGE_KINDS,
     SNAPSHOT_KINDS,
+    DocumentHeads,
     DocumentName,
     LoggedRoom,
     RoomMeta,
@@ -41,7 +42,7 @@ class MemoryRoomLog:
     def __init__(self, logs: MemoryRoomLogs, room_id: RoomId, owner: LogOwner, meta: RoomMeta) -> None:
         self.meta = meta
         self.trouble: str | None = None
-        self.durable_heads: Heads | None = None
+        self.durable_heads: DocumentHeads | None = None
         self.is_closed = False
         self._logs = logs
         self._room_id = room_id
@@ -49,19 +50,19 @@ class MemoryRoomLog:
         self._began = False
         self._waiting = bytearray()
         self._is_due = False
-        self._heads: Heads | None = None
+        self._heads: DocumentHeads | None = None
 
     @property
     def exists(self) -> bool:
         return self._began or self._room_id in self._logs.storage.files
 
-    def append(self, document: DocumentName, chunks: Sequence[bytes], heads: Heads) -> None:
+    def append(self, document: DocumentName, chunks: Sequence[bytes], heads: DocumentHeads) -> None:
         self._take([encode_record(CHANGE_KINDS[document], chunk) for chunk in chunks], heads)
 
-    def replace(self, document: DocumentName, chunks: Sequence[bytes], heads: Heads) -> None:
+    def replace(self, document: DocumentName, chunks: Sequence[bytes], heads: DocumentHeads) -> None:
         self._take([encode_record(SNAPSHOT_KINDS[document], b"".join(chunks))], heads)
 
-    def _take(self, records: list[bytes], heads: Heads) -> None:
+    def _take(self, records: list[bytes], heads: DocumentHeads) -> None:
         self._heads = heads
         self.meta = replace(self.meta, settled=False)
         self._push(b"".join(records))

@@ -10,10 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from jupyter_runtimed.core.ids import Heads, RoomId
-from jupyter_runtimed.core.journal import DocumentName, LoggedRoom, LogState, RoomMeta
+from jupyter_runtimed.core.ids import RoomId
+from jupyter_runtimed.core.journal import DocumentHeads, DocumentName, LoggedRoom, LogState, RoomMeta
 
-__all__ = ["DocumentName", "Leases", "LogOwner", "LogState", "LoggedRoom", "RoomLog", "RoomLogs", "RoomMeta"]
+__all__ = [
+    "DocumentHeads",
+    "DocumentName",
+    "Leases",
+    "LogOwner",
+    "LogState",
+    "LoggedRoom",
+    "RoomLog",
+    "RoomLogs",
+    "RoomMeta",
+]
 
 
 class LogOwner(Protocol):
@@ -34,8 +44,8 @@ class RoomLog(Protocol):
     """The log of one room. It makes its file at the first append, so a room that is only read leaves none."""
 
     @property
-    def durable_heads(self) -> Heads | None:
-        """The notebook document's heads that survive the process; None while nothing was ever logged."""
+    def durable_heads(self) -> DocumentHeads | None:
+        """How far both documents survive the process; None while nothing was ever logged."""
 
     @property
     def trouble(self) -> str | None:
@@ -45,16 +55,16 @@ class RoomLog(Protocol):
     def exists(self) -> bool:
         """Whether there is a file, from this life or an earlier one."""
 
-    def append(self, document: DocumentName, chunks: Sequence[bytes], heads: Heads) -> None:
+    def append(self, document: DocumentName, chunks: Sequence[bytes], heads: DocumentHeads) -> None:
         """Log changes.
 
         Args:
             document: which document they belong to.
             chunks: change chunks, in an order in which they can be applied.
-            heads: the notebook document's heads after them.
+            heads: of both documents after them.
         """
 
-    def replace(self, document: DocumentName, chunks: Sequence[bytes], heads: Heads) -> None:
+    def replace(self, document: DocumentName, chunks: Sequence[bytes], heads: DocumentHeads) -> None:
         """Log that a document was renewed: `chunks` are all of it, what was logged of it before is void."""
 
     def update(self, meta: RoomMeta) -> None:

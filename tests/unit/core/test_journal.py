@@ -7,6 +7,7 @@ import pytest
 from jupyter_runtimed.core.journal import (
     HEADER,
     CorruptJournal,
+    DocumentHeads,
     LogState,
     RecordKind,
     RoomMeta,
@@ -33,7 +34,7 @@ def test_the_bytes_of_a_record_are_these() -> None:
 
 
 def test_a_file_gives_back_the_state_it_was_made_of() -> None:
-    data = b"".join(iter_encoded(META, LogState([b"doc", b"change"], [b"run"], (HEAD,))))
+    data = b"".join(iter_encoded(META, LogState([b"doc", b"change"], [b"run"], DocumentHeads((HEAD,), (HEAD,)))))
     journal = read_journal(data)
     assert RoomMeta.from_json(journal.meta) == META
     assert b"".join(journal.notebook) == b"docchange" and b"".join(journal.runtime) == b"run"

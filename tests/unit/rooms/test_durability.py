@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_runtimed.core.errors import ActiveElsewhere, NoSuchRoom, NotFound, NotSaved
+from jupyter_runtimed.core.ids import heads_to_hex
 from jupyter_runtimed.rooms.room import Room
 from jupyter_runtimed.rooms.settings import RoomSettings
 from tests.support.manual_clock import settle
@@ -443,3 +444,45 @@ async def test_changes_made_while_the_file_is_loading_are_logged() -> None:
     await rest(alice)
     _, bob = await Life(life).open()
     assert bob.sources()[1] == "early x = 1"
+
+
+async def test_outputs_are_said_to_be_durable_only_once_they_are_logged() -> None:
+    life, room, alice = await edited()
+    assert alice.socket.status["durable_runtime_heads"] == heads_to_hex(room.runtime.replica.heads)
+    name = alice.request("execute_cell", cell_id="c1")
+    await rest(alice)
+    answer = alice.answer(name)
+    assert answer is not None
+    life.logs.hold()
+    life.world.executor(room).output(answer["result"]["execution_id"], "printed")
+    await rest(alice)
+    await life.world.clock.advance(1)
+    await rest(alice)
+    shown = heads_to_hex(alice.runtime.heads)
+    assert alice.socket.status["durable_runtime_heads"] != shown
+    life.logs.let_go()
+    await life.world.clock.advance(1)
+    await rest(alice)
+    assert alice.socket.status["durable_runtime_heads"] == shown
+
+    second = Life(life)
+    again, bob = await second.open()
+    assert bob.socket.status["durable_runtime_heads"] == heads_to_hex(again.runtime.replica.heads)
+    assert json.loads(await again.notebook_bytes())["cells"][1]["outputs"][0]["text"] == ["printed"]
+
+
+async def test_what_a_renewed_runtime_document_was_before_is_not_said_to_be_durable() -> None:
+    life, room, alice = await edited()
+    name = alice.request("execute_cell", cell_id="c1")
+    await rest(alice)
+    assert alice.answer(name) is not None
+    life.logs.hold()
+    room.renew_runtime()
+    await rest(alice)
+    await life.world.clock.advance(1)
+    await rest(alice)
+    assert alice.socket.status["durable_runtime_heads"] == []
+    life.logs.let_go()
+    await life.world.clock.advance(1)
+    await rest(alice)
+    assert alice.socket.status["durable_runtime_heads"] == heads_to_hex(alice.runtime.heads)
