@@ -131,6 +131,13 @@ class RuntimedApp(ExtensionApp):
         help="""How many outputs one run of a cell may show; the text of a stream is one. As `max_output_bytes`.""",
     ).tag(config=True)
 
+    max_upload_bytes_per_hour = Int(
+        1 << 30,
+        min=0,
+        help="""How many bytes of attachments one user may upload in an hour (`POST …/blobs`). It guards the disk of
+        `state_dir`.""",
+    ).tag(config=True)
+
     identity_check_s = Float(
         60.0,
         min=0.1,

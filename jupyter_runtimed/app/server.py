@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from jupyter_runtimed.core.errors import Internal
 from jupyter_runtimed.core.files import ContentsEvent
 from jupyter_runtimed.handlers.blob_access import BlobAccess
 from jupyter_runtimed.handlers.services import Services as HandlerServices
+from jupyter_runtimed.handlers.upload_quota import UploadQuota
 from jupyter_runtimed.rooms.blob_references import BlobReferences
 from jupyter_runtimed.rooms.executor import Executor
 from jupyter_runtimed.rooms.registry import RoomRegistry
@@ -82,7 +84,11 @@ class RuntimedServer:
         self._starting: asyncio.Task[None] | None = None
         self.services = HandlerServices(
             rooms=self._registry,
-            blobs=BlobAccess(self._blobs, BlobReferences(self._registry.rooms).is_shown),
+            blobs=BlobAccess(
+                self._blobs,
+                BlobReferences(self._registry.rooms).is_shown,
+                UploadQuota(app.max_upload_bytes_per_hour, time.monotonic),
+            ),
             start=self.start,
             limits=app.limits(),
             identity_check_s=app.identity_check_s,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from jupyter_runtimed.client.outputs import Output, output_from_manifest, references
+from jupyter_runtimed.core.errors import Forbidden
 
 _CACHE_BYTES = 64 * 1024 * 1024
 
@@ -19,11 +20,19 @@ class BlobCache:
 
     Args:
         fetch: gets a blob's bytes by its hash.
+        store: gives bytes to the server; what a document may refer to them with.
         max_bytes: what is kept; the longest unused go first.
     """
 
-    def __init__(self, fetch: Callable[[str], Awaitable[bytes]], max_bytes: int = _CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[str], Awaitable[bytes]],
+        max_bytes: int = _CACHE_BYTES,
+        *,
+        store: Callable[[bytes], Awaitable[dict[str, Any]]] | None = None,
+    ) -> None:
         self._fetch = fetch
+        self._store = store
         self._max_bytes = max_bytes
         self._size = 0
         self._kept: OrderedDict[str, bytes] = OrderedDict()
@@ -42,6 +51,12 @@ class BlobCache:
                 _, old = self._kept.popitem(last=False)
                 self._size -= len(old)
         return raw
+
+    async def put(self, data: bytes) -> dict[str, Any]:
+        """Store bytes on the server; `{"blob", "size"}`. Raises as the server refuses."""
+        if self._store is None:
+            raise Forbidden("this client stores nothing")
+        return await self._store(data)
 
     @property
     def kept(self) -> Mapping[str, bytes]:

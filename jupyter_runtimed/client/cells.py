@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jupyter_runtimed.client.attachments import bundle_of, read_attachment
 from jupyter_runtimed.client.execution import Execution, InputCallback, Runner
 from jupyter_runtimed.client.outputs import ExecutionResult, Output, output_from_manifest
 from jupyter_runtimed.client.peer import Peer
@@ -83,6 +84,24 @@ class Cell:
         """What the cell shows, every value fetched."""
         return await self._runner.blobs.load(self._manifests())
 
+    @property
+    def attachments(self) -> dict[str, tuple[str, ...]]:
+        """The MIME types of each attachment, by its name."""
+        found = self.state.attachments or {}
+        return {name: tuple(bundle) for name, bundle in found.items() if isinstance(bundle, Mapping)}
+
+    async def read_attachment(self, name: str, mime: str | None = None) -> bytes:
+        """The bytes of an attachment.
+
+        Args:
+            name: of the attachment.
+            mime: which form of it; the first when it is not said.
+
+        Raises:
+            NotFound: there is no such attachment, or not of that type.
+        """
+        return await read_attachment(bundle_of(self.state.attachments, name), mime, self._runner.blobs)
+
     def _manifests(self) -> list[tuple[str, dict[str, Any]]]:
         execution_id = self.state.execution_id
         return [] if execution_id is None else self._peer.view.runtime.outputs(execution_id)
@@ -117,6 +136,26 @@ class Cell:
     async def delete_metadata(self, key: str) -> None:
         """Remove a key; a key that is not there is no error."""
         await self._peer.edit(lambda document: document.delete_cell_metadata(self._id, key))
+
+    async def attach(self, name: str, data: bytes, mime: str) -> None:
+        """Attach bytes, over an attachment of that name; Markdown shows an image by `![](attachment:name)`.
+
+        Args:
+            name: of the attachment.
+            data: stored on the server as a blob.
+            mime: their type.
+
+        Raises:
+            Forbidden: this user may not write; nothing was stored.
+            QuotaExceeded, TooLarge, OutOfSpace: the server refused them.
+        """
+        self.state  # noqa: B018  (a cell that is gone takes no bytes)
+        reference = await self._runner.blobs.put(data)
+        await self._peer.edit(lambda document: document.set_attachment(self._id, name, {mime: reference}))
+
+    async def detach(self, name: str) -> None:
+        """Remove an attachment; one that is not there is no error."""
+        await self._peer.edit(lambda document: document.delete_attachment(self._id, name))
 
     async def move(self, *, index: int | None = None, after: Cell | str | None = None) -> None:
         """Move the cell; its identity, outputs and text history stay.

@@ -61,7 +61,7 @@ class Client:
     ) -> None:
         self._rest = Rest(url, token, cookies=cookies, headers=headers)
         self._backoff = backoff
-        self._blobs = BlobCache(self._fetch_blob)
+        self._blobs = BlobCache(self._fetch_blob, store=self.put_blob)
         self._peers: set[Peer] = set()
 
     async def __aenter__(self) -> Client:

@@ -154,6 +154,11 @@ class TooLarge(RuntimedError):
     status = 413
 
 
+class QuotaExceeded(RuntimedError):
+    code = "quota_exceeded"
+    status = 429
+
+
 class Internal(RuntimedError):
     code = "internal"
     status = 500

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from jupyter_runtimed.core.errors import BadRequest, NotFound
 from jupyter_runtimed.core.ids import is_blob_hash
+from jupyter_runtimed.handlers.upload_quota import UploadQuota
 
 MAX_UPLOADS = 10_000
 """Of so many it is remembered who stored them; a notebook refers to what is wanted long before that."""
@@ -31,15 +32,19 @@ class BlobAccess:
     Args:
         store: where the blobs are.
         is_shown: whether a notebook that is open refers to a blob.
+        quota: how much somebody may store; None for any amount.
     """
 
-    def __init__(self, store: BlobFiles, is_shown: Callable[[str], bool]) -> None:
+    def __init__(self, store: BlobFiles, is_shown: Callable[[str], bool], quota: UploadQuota | None = None) -> None:
         self._store = store
+        self._quota = quota
         self._is_shown = is_shown
         self._uploads: OrderedDict[str, set[str]] = OrderedDict()
 
     async def put(self, who: Set[str], data: bytes) -> str:
-        """Store a blob for somebody, known under any of these names. Raises OutOfSpace."""
+        """Store a blob for somebody, known under any of these names. Raises QuotaExceeded, OutOfSpace."""
+        if self._quota is not None:
+            self._quota.charge(who, len(data))
         name = await self._store.put(data)
         self._uploads.setdefault(name, set()).update(who)
         self._uploads.move_to_end(name)

@@ -143,10 +143,10 @@ class BlobHandler(RuntimedHandler):
 
 
 class BlobsHandler(RuntimedHandler):
-    """`/api/runtimed/blobs`"""
+    """`/api/runtimed/blobs`: what is stored is meant for an edit, so it takes the right to edit."""
 
     @web.authenticated
-    @authorized("read", resource="contents")
+    @authorized("write", resource="contents")
     async def post(self) -> None:
         data = self.read_body(self.services.limits.max_frame_bytes)
         name = await self.services.blobs.put(principals(self), data)

@@ -143,7 +143,9 @@ async def _get_raw_metadata(room: Room, _: Caller, request: r.GetRawMetadata) ->
 async def _set_raw_metadata(room: Room, _: Caller, request: r.SetRawMetadata) -> dict[str, Any]:
     max_depth = room.services.settings.limits.max_depth
     if not is_key(request.key) or not fits(request.value, max_depth - 2):
-        raise BadRequest("the document cannot hold that: integers over 64 bits, lone surrogates, or nested too deeply")
+        raise BadRequest(
+            "the document cannot hold that: an empty key, a lone surrogate, an integer over 64 bits, or too many levels"
+        )
     room.notebook.set_metadata(request.key, request.value)
     return {"heads": _heads(room)}
 

@@ -37,7 +37,7 @@ CALLS: list[tuple[str, str, Any, str, set[tuple[str, str]]]] = [
     ("GET", "/rooms/{room}/notebook", None, "viewer", {READ}),
     ("GET", "/blobs/" + "0" * 64, None, "viewer", {READ}),
     ("HEAD", "/blobs/" + "0" * 64, None, "viewer", {READ}),
-    ("POST", "/blobs", b"bytes", "viewer", {READ}),
+    ("POST", "/blobs", b"bytes", "editor", {WRITE}),
     ("PUT", "/rooms/{room}/metadata/key", {"value": 1}, "editor", {WRITE, EXECUTE}),
     ("DELETE", "/rooms/{room}/metadata/key", None, "editor", {WRITE, EXECUTE}),
     ("POST", "/rooms/{room}/merge", b"nothing", "editor", {WRITE}),

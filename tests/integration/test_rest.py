@@ -58,6 +58,8 @@ async def loaded(v: Visitor, *cells: dict[str, Any], name: str | None = None) ->
         ("PUT", "/rooms/{room}/metadata/x", b"{}", 400, "bad_request"),
         ("PUT", "/rooms/{room}/metadata/x", b'{"value": 1, "required_heads": 7}', 400, "bad_request"),
         ("PUT", "/rooms/{room}/metadata/x", b'{"value": 123456789012345678901234567890}', 400, "bad_request"),
+        ("PUT", "/rooms/{room}/metadata/x", b'{"value": {"": 1}}', 400, "bad_request"),
+        ("PUT", "/rooms/{room}/metadata/x", b'{"value": {"a": [{"": 1}]}}', 400, "bad_request"),
         ("POST", "/rooms/{room}/merge", b"no automerge", 400, "bad_request"),
         ("POST", "/rooms/{room}/requests", b"", 400, "bad_request"),
         ("POST", "/rooms/{room}/requests", b"[]", 400, None),
@@ -164,6 +166,22 @@ async def test_an_uploaded_blob_is_for_who_uploaded_it_until_a_notebook_shows_it
         reference = {"blob": NAME, "size": len(RAW)}
         await editor.call("PUT", f"/rooms/{room['room_id']}/metadata/x", json={"value": reference})
         assert (await viewer.call("GET", f"/blobs/{NAME}"))[0] == 404, "metadata is no place for references"
+
+
+async def test_storing_takes_the_right_to_edit(served: Served) -> None:
+    async with served.visit("viewer") as viewer:
+        status, _, said = await viewer.call("POST", "/blobs", data=io.BytesIO(RAW))
+        assert status == 403 and said["code"] == "forbidden"
+        assert served.runtimed.server._blobs.size(NAME) is None
+
+
+@pytest.mark.parametrize("runtimed_traits", [{"max_upload_bytes_per_hour": 10}])
+async def test_who_stores_too_much_in_an_hour_is_refused(served: Served) -> None:
+    async with served.visit("editor") as editor, served.visit("executor") as other:
+        assert (await editor.call("POST", "/blobs", data=b"1234567890"))[0] == 201
+        status, _, said = await editor.call("POST", "/blobs", data=b"1")
+        assert (status, said["code"]) == (429, "quota_exceeded") and said["retry_after_s"] > 0
+        assert (await other.call("POST", "/blobs", data=b"1"))[0] == 201
 
 
 async def test_a_blob_is_known_by_its_etag(served: Served) -> None:

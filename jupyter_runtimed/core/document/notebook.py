@@ -167,10 +167,10 @@ class NotebookDocument(NotebookView):
         if key in self.cell(cell_id).metadata:
             self._edit_cell(cell_id, lambda writer, cell: self._delete_in(writer, cell, key))
 
-    def _delete_in(self, writer: Writer, owner: bytes, key: str) -> None:
-        metadata = self._child_map(writer, owner, "metadata")
-        if metadata is not None:
-            writer.delete(metadata, key)
+    def _delete_in(self, writer: Writer, owner: bytes, key: str, name: str = "metadata") -> None:
+        child = self._child_map(writer, owner, name)
+        if child is not None:
+            writer.delete(child, key)
 
     def set_attachments(self, cell_id: str, attachments: Mapping[str, Any] | None) -> None:
         """Replace all attachments of a cell. Raises NoSuchCell, or BadRequest for what a document cannot hold."""
@@ -179,6 +179,21 @@ class NotebookDocument(NotebookView):
             self._put(cell_id, "attachments", dict(attachments))
         elif self.cell(cell_id).attachments is not None:
             self._edit_cell(cell_id, lambda writer, cell: writer.delete(cell, "attachments"))
+
+    def set_attachment(self, cell_id: str, name: str, bundle: Mapping[str, Any]) -> None:
+        """Add one attachment, or replace it; the others stay. Raises as `set_attachments`."""
+        _check_value({name: bundle}, "attachments")
+
+        def write(writer: Writer, cell: bytes) -> None:
+            attachments = self._child_map(writer, cell, "attachments") or writer.make(cell, "attachments", MAP)
+            self._assign(writer, attachments, name, dict(bundle))
+
+        self._edit_cell(cell_id, write)
+
+    def delete_attachment(self, cell_id: str, name: str) -> None:
+        """Remove one attachment; no error when it is absent. Raises NoSuchCell."""
+        if name in (self.cell(cell_id).attachments or {}):
+            self._edit_cell(cell_id, lambda writer, cell: self._delete_in(writer, cell, name, "attachments"))
 
     def set_execution_id(self, cell_id: str, execution_id: str | None) -> None:
         """Say whose outputs a cell shows. The server's business."""

@@ -121,6 +121,7 @@ def test_a_move_overwrites_the_position_and_nothing_else() -> None:
         lambda d: d.set_cell_metadata("a", "k", {"x": [1, {"y": None}]}),
         lambda d: d.set_metadata("k", {"x": [1, {"y": None}]}),
         lambda d: d.set_attachments("a", {"p": {"image/png": "x"}}),
+        lambda d: d.set_attachment("a", "p", {"image/png": "x"}),
         lambda d: d.set_execution_ids({"a": "1", "b": "2", "gone": "3"}),
     ],
 )
@@ -140,6 +141,7 @@ def test_each_edit_is_one_change_and_read_by_everybody(edit: Edit) -> None:
         lambda d: d.delete_metadata("absent"),
         lambda d: d.delete_cell_metadata("a", "absent"),
         lambda d: d.set_attachments("a", None),
+        lambda d: d.delete_attachment("a", "absent"),
         lambda d: d.set_metadata("same", {"x": [1, {"y": 2.0}]}),
         lambda d: d.set_cell_metadata("a", "same", None),
     ],
@@ -189,6 +191,8 @@ def test_edits_of_different_keys_of_one_object_are_both_kept() -> None:
         lambda d: d.set_cell_metadata("a", "k", ["\ud800"]),
         lambda d: d.set_cell_metadata("a", "trusted", True),
         lambda d: d.set_attachments("a", {"": {}}),
+        lambda d: d.set_attachment("a", "", {}),
+        lambda d: d.set_metadata("k", {"a": [{"": 1}]}),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(edit: Edit) -> None:
@@ -213,6 +217,8 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(edit: Edit) -> None:
         lambda d: d.set_cell_metadata("x", "k", 1),
         lambda d: d.delete_cell_metadata("x", "k"),
         lambda d: d.set_attachments("x", {}),
+        lambda d: d.set_attachment("x", "p", {}),
+        lambda d: d.delete_attachment("x", "p"),
     ],
 )
 def test_a_cell_that_is_not_there_is_named(edit: Edit) -> None:
@@ -423,3 +429,16 @@ def test_a_cell_is_read_again_only_when_it_was_touched() -> None:
     document.append("a", "!")
     after = document.cells()
     assert after[0] is not before[0] and after[1] is before[1]
+
+
+def test_attachments_are_added_and_removed_one_by_one() -> None:
+    document = notebook("one")
+    other = fresh(document)
+    document.set_attachment("a", "p", {"image/png": "x"})
+    document.set_attachment("a", "q", {"image/png": "y"})
+    document.set_attachment("a", "p", {"text/plain": "z"})
+    other.append("a", "!")
+    merge(document, other)
+    assert document.cell("a").attachments == {"p": {"text/plain": "z"}, "q": {"image/png": "y"}}
+    document.delete_attachment("a", "p")
+    assert document.cell("a").attachments == fresh(document).cell("a").attachments == {"q": {"image/png": "y"}}

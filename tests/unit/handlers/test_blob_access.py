@@ -6,9 +6,10 @@ import hashlib
 
 import pytest
 
-from jupyter_runtimed.core.errors import BadRequest, NotFound
+from jupyter_runtimed.core.errors import BadRequest, NotFound, QuotaExceeded
 from jupyter_runtimed.handlers.blob_access import BlobAccess
 from jupyter_runtimed.handlers.blobs import SHOWN_TYPES, RangeNotSatisfiable, read_range
+from jupyter_runtimed.handlers.upload_quota import UploadQuota
 from tests.support.room_ports import FakeBlobs
 
 NAME = hashlib.sha256(b"x").hexdigest()
@@ -50,6 +51,30 @@ async def test_a_name_that_is_known_and_one_that_is_not_are_refused_alike() -> N
             access.find({"bob"}, name)
         said.append(refused.value.to_json())
     assert said[0] == said[1]
+
+
+async def test_who_uploads_too_much_is_told_when_to_try_again() -> None:
+    now = [100.0]
+    access = BlobAccess(FakeBlobs(), is_shown=lambda _: False, quota=UploadQuota(10, lambda: now[0]))
+    await access.put({"alice", "token 1"}, b"12345678")
+    for who in ({"alice"}, {"token 1"}):
+        with pytest.raises(QuotaExceeded) as refused:
+            await access.put(who, b"123")
+        assert refused.value.details == {"retry_after_s": 3600}
+    await access.put({"alice", "token 1"}, b"12")  # a refusal counts for nothing
+    await access.put({"bob"}, b"1234567890")
+    now[0] += 3600
+    await access.put({"alice"}, b"1234567890")
+
+
+def test_what_is_remembered_of_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_runtimed.handlers.upload_quota.MAX_NAMES", 2)
+    now = [0.0]
+    quota = UploadQuota(10, lambda: now[0])
+    for name in ("a", "b", "c"):
+        quota.charge({name}, 10)
+        now[0] += 1800
+    assert set(quota._hours) == {"b", "c"}
 
 
 @pytest.mark.parametrize("name", ["", "x", NAME.upper(), NAME + "0", NAME[:-1] + "\n"])
