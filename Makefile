@@ -61,6 +61,14 @@ $(DONE)/labextension: $(LAB_SOURCES) $(DONE)/labextension-modules $(DONE)/venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-builder develop . --overwrite
 	@touch $@
 
+# The other extensions that make notebooks shared, apart from the environment, for the test that they and this one do not
+# fight. What they need besides is there already.
+$(DONE)/rivals: $(DONE)/venv
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/rivals --upgrade \
+	  jupyter-docprovider==3.0.4 jupyter-server-ydoc==3.0.4 jupyter-server-fileid==0.10.0 jupyter-ydoc==4.2.1 \
+	  pycrdt==0.14.13 pycrdt-websocket==0.16.5 pycrdt-store==0.1.5 sqlite-anyio==0.2.3
+	@touch $@
+
 # A browser for the browser tests, from the system's packages.
 $(DONE)/browser:
 	@mkdir -p $(DONE)
@@ -100,14 +108,14 @@ test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(D
 	$(PYTEST) $(SERVER_TESTS) || $(PYTEST) --last-failed --last-failed-no-failures=none $(SERVER_TESTS)
 
 # In a process of their own: the browser's driver runs an event loop that other tests must not meet.
-test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser
+test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/rivals $(DONE)/browser
 	$(PYTEST) tests/browser || $(PYTEST) --last-failed --last-failed-no-failures=none tests/browser
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && npm test
 
 # One after the other, whatever -j says: the timing of the server tests should be their own.
-test: setup $(DONE)/browser
+test: setup $(DONE)/rivals $(DONE)/browser
 	$(MAKE) check
 	$(MAKE) test-fast
 	$(MAKE) test-front

@@ -21,6 +21,10 @@ export class RoomCellExecutor implements INotebookCellExecutor {
     if (room === undefined || cell.model.type !== 'code') {
       return runCell(options);
     }
+    if (room.status?.executable === false) {
+      explain(new RequestError('forbidden', 'Not permitted.'));
+      return false;
+    }
     if (!(await hasKernel(options))) {
       return true;
     }

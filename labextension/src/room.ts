@@ -319,7 +319,7 @@ export class Room
         )
       );
     }
-    const isShown = this.bridge.isLoaded;
+    const isShown = this.bridge.isLoaded && status !== null; // who may write and run is known then
     const isComplete = status?.phase === 'ready' && isShown;
     if (isComplete && this.notebook.order.length === 0) {
       this.bridge.ensureCell();

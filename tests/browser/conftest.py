@@ -1,7 +1,7 @@
 """JupyterLab in a real browser, against a real server: two contexts are two people.
 
-One server and one browser for all tests; each test has its own notebook and its own contexts, which begin with empty
-storage. Screenshots of failures, and those that tests ask for, are kept in `artifacts/browser`.
+One server and one browser for all tests, and two people who stay; each test has its own notebook. Where a page of its own
+matters, a test opens one, which begins with empty storage. Screenshots of failures, and those that tests ask for, are kept in `artifacts/browser`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -32,6 +33,11 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+GUESTS = (
+    "--ServerApp.identity_provider_class=tests.browser.guests.GuestsToo",
+    "--ServerApp.authorizer_class=tests.browser.guests.GuestsMayRead",
+)
 
 # JupyterLab asks once whether it may fetch news; the question would cover what tests click.
 _PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
@@ -61,23 +67,29 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server with JupyterLab, Notebook and the extension."""
-    with start_server(tmp_path_factory.mktemp("lab")) as server:
+    """A server with JupyterLab, Notebook and the extension; guests may read."""
+    with start_server(tmp_path_factory.mktemp("lab"), GUESTS) as server:
         yield server
 
 
-def start_server(home: Path, arguments: tuple[str, ...] = ()) -> ServerProcess:
-    """A server for browsers that has not been started yet."""
+def start_server(home: Path, arguments: tuple[str, ...] = (), **options: Any) -> ServerProcess:
+    """A server for browsers that has not been started yet; options as of `ServerProcess`."""
     settings = home / "config" / "labconfig"
     settings.mkdir(parents=True)
     (settings / "page_config.json").write_text(json.dumps(_PAGE_CONFIG))
-    return ServerProcess(home, arguments=("--LabApp.expose_app_in_browser=True", *arguments))
+    return ServerProcess(home, arguments=("--LabApp.expose_app_in_browser=True", *arguments), **options)
+
+
+@pytest.fixture(scope="session")
+def regulars() -> list[Tab]:
+    """People who stay from test to test."""
+    return []
 
 
 @pytest.fixture
-def lab(server: ServerProcess, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(server: ServerProcess, browser: Browser, regulars: list[Tab], request: pytest.FixtureRequest) -> Iterator[Lab]:
     """People who open notebooks."""
-    lab = Lab(server, browser, ARTIFACTS)
+    lab = Lab(server, browser, ARTIFACTS, regulars)
     yield lab
     lab.close(failed_name(request))
 
@@ -103,6 +115,6 @@ def two(lab: Lab) -> Callable[..., tuple[Tab, Tab]]:
 
     def open_two(*sources: str) -> tuple[Tab, Tab]:
         path = lab.write(*sources)
-        return lab.open(path), lab.open(path)
+        return lab.join(path), lab.join(path)
 
     return open_two

@@ -97,6 +97,25 @@ class Tab:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=OPEN_MS)
         return self
 
+    def show(self, path: str) -> Tab:
+        """Open a notebook in a page that is there already."""
+        self.path = path
+        self.page.evaluate("path => void window.jupyterapp.commands.execute('docmanager:open', {path})", path)
+        self.wait_open()
+        self.wait_until(f"panel.context.path === {json.dumps(path)} && panel.context.isReady")
+        return self
+
+    def leave(self) -> None:
+        """Close everything that is open, and shut the kernels down."""
+        self.page.evaluate(
+            """async () => {
+                const { shell, serviceManager } = window.jupyterapp;
+                [...shell.widgets('main'), ...shell.widgets('down')].forEach(widget => widget.dispose());
+                await serviceManager.sessions.shutdownAll();
+            }"""
+        )
+        self.complaints.clear()
+
     def wait_until(self, expression: str, timeout: float = SEEN_MS) -> None:
         """Wait for a fact about the model; see `model`."""
         self.page.wait_for_function(
@@ -153,13 +172,21 @@ class Tab:
 
 
 class Lab:
-    """A server, a browser, and the people who came."""
+    """A server, a browser, and the people who came.
 
-    def __init__(self, server: ServerProcess, browser: Browser, artifacts: Path) -> None:
+    Args:
+        regulars: people who stay when a test is over; opening a page takes longer than most tests.
+    """
+
+    def __init__(
+        self, server: ServerProcess, browser: Browser, artifacts: Path, regulars: list[Tab] | None = None
+    ) -> None:
         self.server = server
         self.browser = browser
         self.artifacts = artifacts
         self.tabs: list[Tab] = []
+        self._regulars = [] if regulars is None else regulars
+        self._free = list(self._regulars)
 
     def write(self, *sources: str | nbformat.NotebookNode, name: str | None = None) -> str:
         """A notebook file; a source that begins with "%md " is Markdown."""
@@ -172,28 +199,43 @@ class Lab:
     def read(self, path: str) -> nbformat.NotebookNode:
         return nbformat.read(self.server.root / path, 4)
 
-    def url(self, path: str, app: str = "lab/tree") -> str:
-        return f"{self.server.url}{app}/{path}?{'reset&' if app == 'lab/tree' else ''}token={TOKEN}"
+    def url(self, path: str, app: str = "lab/tree", token: str = TOKEN) -> str:
+        return f"{self.server.url}{app}/{path}?{'reset&' if app == 'lab/tree' else ''}token={token}"
 
-    def visit(self, path: str, app: str = "lab/tree") -> Tab:
+    def visit(self, path: str, app: str = "lab/tree", token: str = TOKEN) -> Tab:
         context = self.browser.new_context(viewport={"width": 1200, "height": 800})
         context.set_default_timeout(SEEN_MS)
         page = context.new_page()
         tab = Tab(context, page, path)
         self.tabs.append(tab)
-        page.goto(self.url(path, app), timeout=OPEN_MS)
+        page.goto(self.url(path, app, token), timeout=OPEN_MS)
         return tab
 
-    def open(self, path: str, app: str = "lab/tree") -> Tab:
-        """One more person opens a notebook."""
-        return self.visit(path, app).wait_open()
+    def open(self, path: str, app: str = "lab/tree", token: str = TOKEN) -> Tab:
+        """One more person opens a notebook, in a browser of his own."""
+        return self.visit(path, app, token).wait_open()
+
+    def join(self, path: str) -> Tab:
+        """A regular opens a notebook."""
+        if self._free:
+            tab = self._free.pop(0)
+            self.tabs.append(tab)
+            return tab.show(path)
+        tab = self.open(path)
+        self._regulars.append(tab)
+        return tab
 
     def close(self, failed: str | None) -> None:
         for number, tab in enumerate(self.tabs):
             if failed is not None:
                 tab.shot(f"{failed}-{number}", self.artifacts)
                 (self.artifacts / f"{failed}-{number}.txt").write_text("\n".join(tab.complaints))
+            if failed is None and tab in self._regulars:
+                tab.leave()
+                continue
             tab.context.close()
+            if tab in self._regulars:
+                self._regulars.remove(tab)
 
 
 def _cell(source: str | nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -102,8 +102,9 @@ def test_three_tabs_show_the_same_after_edits_of_all_kinds(lab: Lab) -> None:
     assert tabs[0].ids() == tabs[1].ids() == tabs[2].ids()
 
 
-def test_another_persons_caret_and_name_are_seen(lab: Lab, two: Two) -> None:
-    alice, bob = two("alpha = 1", "beta = 2")
+def test_another_persons_caret_and_name_are_seen(lab: Lab) -> None:
+    path = lab.write("alpha = 1", "beta = 2")
+    alice, bob = lab.open(path), lab.join(path)
     alice.click(0, end=False).press("Control+Home", "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight")
     expect(bob.page.locator(".jp-remote-cursor").first).to_be_attached()
     expect(bob.page.locator(".jp-remote-selection").first).to_be_attached()

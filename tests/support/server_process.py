@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -36,16 +37,30 @@ class ServerProcess:
         root: the folder of the notebooks; default `home/notebooks`.
         arguments: further command-line arguments.
         base_url: where the server lives below its host; with slashes at both ends.
+        extensions: server extensions that are on.
+        environment: what the process has besides this one's environment.
+        probe: the address that answers once the server is up, below `base_url`.
     """
 
     def __init__(
-        self, home: Path, *, root: Path | None = None, arguments: tuple[str, ...] = (), base_url: str = "/"
+        self,
+        home: Path,
+        *,
+        root: Path | None = None,
+        arguments: tuple[str, ...] = (),
+        base_url: str = "/",
+        extensions: tuple[str, ...] = ("jupyter_runtimed",),
+        environment: Mapping[str, str] | None = None,
+        probe: str = "api/runtimed",
     ) -> None:
         self.home = home
         self.root = root or home / "notebooks"
         self.root.mkdir(parents=True, exist_ok=True)
         self.arguments = arguments
         self.base_url = base_url
+        self.extensions = extensions
+        self.environment = dict(environment or {})
+        self.probe = probe
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -60,8 +75,8 @@ class ServerProcess:
         return (self.home / "server.log").read_text(errors="replace")
 
     def start(self, deadline_s: float = 60.0) -> ServerProcess:
-        """Start and wait until the capability probe answers."""
-        environment = dict(os.environ)
+        """Start and wait until the probe answers."""
+        environment = {**os.environ, **self.environment}
         for name in ("CONFIG", "DATA", "RUNTIME"):
             environment[f"JUPYTER_{name}_DIR"] = str(self.home / name.lower())
         environment["JUPYTER_PREFER_ENV_PATH"] = "1"
@@ -79,7 +94,7 @@ class ServerProcess:
             "--ServerApp.port_retries=0",
             f"--ServerApp.base_url={self.base_url}",
             f"--IdentityProvider.token={TOKEN}",
-            "--ServerApp.jpserver_extensions={'jupyter_runtimed': True}",
+            f"--ServerApp.jpserver_extensions={dict.fromkeys(self.extensions, True)}",
             *self.arguments,
         ]
         with (self.home / "server.log").open("ab") as log:
@@ -91,7 +106,7 @@ class ServerProcess:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log[-4000:]}")
             try:
-                request = urllib.request.Request(self.url + "api/runtimed", headers={"Authorization": f"token {TOKEN}"})
+                request = urllib.request.Request(self.url + self.probe, headers={"Authorization": f"token {TOKEN}"})
                 with urllib.request.urlopen(request, timeout=5) as answer:
                     json.load(answer)
                     return self

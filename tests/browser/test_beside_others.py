@@ -1,0 +1,88 @@
+"""With the extension off, or another that owns the notebooks, JupyterLab is as without it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import ARTIFACTS, failed_name, start_server
+from tests.browser.lab import Lab
+from tests.support.server_process import TOKEN, ServerProcess
+
+RIVALS = Path(sys.prefix) / "rivals"
+
+
+@pytest.fixture
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    with start_server(tmp_path / "lab", **request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def lab(server: ServerProcess, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """People of this server alone."""
+    lab = Lab(server, browser, ARTIFACTS)
+    yield lab
+    lab.close(failed_name(request))
+
+
+OFF = {"arguments": ("--RuntimedApp.enabled=False",), "probe": "api/status"}
+
+
+@pytest.mark.parametrize("server", [OFF], indirect=True)
+def test_switched_off_it_leaves_jupyterlab_as_it_is(lab: Lab) -> None:
+    path = lab.write("x = 41")
+    alice = lab.open(path)
+    assert alice.model("panel.context.model.collaborative") is False
+    expect(alice.status).to_have_count(0)
+    alice.wait_kernel()
+    alice.click(0).type(" + 1\nx").press("Control+Enter")
+    expect(alice.outputs(0)).to_have_text("42")
+    expect(alice.prompt(0)).to_have_text("[1]:")
+    assert lab.read(path).cells[0].source == "x = 41"
+    alice.press("Control+s")
+    alice.wait_until("panel.context.model.dirty === false")
+    saved = lab.read(path).cells[0]
+    assert (saved.source, saved.execution_count) == ("x = 41 + 1\nx", 1)
+    expect(alice.dialogs).to_have_count(0)
+    alice.shot("switched-off", ARTIFACTS)
+    assert alice.complaints == []
+
+
+JUPYTER_COLLABORATION = {
+    "extensions": ("jupyter_runtimed", "jupyter_server_fileid", "jupyter_server_ydoc"),
+    "environment": {"PYTHONPATH": str(RIVALS)},
+    "arguments": (f"--LabApp.extra_labextensions_path={RIVALS / 'share/jupyter/labextensions'}",),
+}
+
+
+@pytest.mark.parametrize("server", [JUPYTER_COLLABORATION], indirect=True)
+def test_it_steps_back_from_jupyter_collaboration_and_says_so_once(lab: Lab) -> None:
+    path = lab.write("x = 1")
+    alice = lab.open(path)
+    toast = alice.page.locator(".Toastify__toast")
+    expect(toast).to_have_count(1)
+    expect(toast).to_contain_text("jupyter-collaboration is installed")
+    alice.shot("rival", ARTIFACTS)
+    bob = lab.open(path)
+    alice.click(0).type("2")
+    bob.wait_sources("x = 12")
+    for tab in (alice, bob):
+        expect(tab.status).to_have_count(0)
+        expect(tab.dialogs).to_have_count(0)
+    assert _rooms(lab) == []
+    alice.reload()
+    alice.wait_sources("x = 12")
+    expect(toast).to_have_count(0)
+
+
+def _rooms(lab: Lab) -> object:
+    request = urllib.request.Request(f"{lab.server.url}api/runtimed/rooms", headers={"Authorization": f"token {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
