@@ -99,7 +99,7 @@ front-check: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm run check
 
 unit: $(DONE)/venv $(DONE)/js
-	$(PYTEST) $(wildcard $(FAST_TESTS))
+	$(PYTEST) --numprocesses auto --dist worksteal $(wildcard $(FAST_TESTS))
 
 test-fast: unit
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import zmq
 import zmq.asyncio
+from zmq.utils.monitor import recv_monitor_message
 
 from jupyter_runtimed.adapters.kernels_line import ChannelOwner
 from jupyter_runtimed.adapters.kernels_messages import message_from, read_parts
@@ -55,6 +56,7 @@ class ZmqChannels:
         self._client: Any = None
         self._sockets: dict[str, Any] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.may_ask: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
         """Connect; messages go to the owner from now on."""
@@ -67,6 +69,8 @@ class ZmqChannels:
             if not isinstance(socket, zmq.asyncio.Socket):
                 socket = zmq.asyncio.Socket.from_socket(socket)
             self._sockets[channel] = socket
+            if channel == "stdin":
+                self._tasks.append(self._spawn(self._watch_stdin(socket), "kernel stdin connecting"))
             self._tasks.append(self._spawn(self._read(channel, socket), f"kernel {channel}"))
 
     def send(
@@ -96,6 +100,16 @@ class ZmqChannels:
         if client is not None:
             for channel in _CHANNELS:
                 getattr(client, f"{channel}_channel").stop()
+
+    async def _watch_stdin(self, socket: Any) -> None:
+        """ZMQ connects by itself, each socket in its own time."""
+        monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        try:
+            await recv_monitor_message(monitor)
+            self.may_ask.set_result(None)
+        finally:
+            if not socket.closed:
+                socket.disable_monitor()
 
     async def _read(self, channel: str, socket: Any) -> None:
         clock = asyncio.get_running_loop().time

@@ -67,10 +67,12 @@ class GatewayChannels:
         self._socket: Any = None
         self._outgoing: asyncio.Queue[bytes | str] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
+        self.may_ask: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
         """Connect; messages go to the owner from now on."""
         await self._connect()
+        self.may_ask.set_result(None)  # the gateway keeps what comes for us
         self._tasks = [self._spawn(self._read(), "gateway reader"), self._spawn(self._write(), "gateway writer")]
 
     def send(

@@ -22,12 +22,21 @@ log = logging.getLogger(__name__)
 
 _NUDGE_SECONDS = 0.5
 _LAUNCH_LOOK_SECONDS = 0.02
+_STDIN_SECONDS = 2.0
+"""How long to wait for the stdin channel of a kernel that has answered: some kernels may have none."""
+
 _BUSY_SECONDS = 3.0
 """A kernel that runs already may be at work on something and not answer; it is used all the same."""
 
 
 class Channels(Protocol):
-    """What carries the messages: ZMQ, or a WebSocket to a gateway."""
+    """What carries the messages: ZMQ, or a WebSocket to a gateway.
+
+    Attributes:
+        may_ask: done when a question of the kernel (`input()`) would arrive.
+    """
+
+    may_ask: asyncio.Future[None]
 
     async def open(self) -> None:
         """Connect; messages go to the owner from now on."""
@@ -166,6 +175,8 @@ class KernelLine:
             self._ask()
             await asyncio.wait({self._answer, self._heard}, timeout=_NUDGE_SECONDS)
             if self._answer.done() and self._heard.done():
+                # A kernel throws away what it asks on a channel that is not connected yet, and waits for ever.
+                await asyncio.wait({self._channels.may_ask}, timeout=_STDIN_SECONDS)
                 return self._told(self._answer)
             if not self.is_same_life or not await self.is_alive():
                 raise KernelDied(f"the kernel {self.manager.kernel_name} ended before it answered{await self._exit()}")

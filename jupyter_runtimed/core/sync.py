@@ -167,6 +167,12 @@ class DocumentSync:
             self._hear(peer, message, brought_changes=bool(vetted.infos))
         return entries
 
+    def needs_engine(self, payload: bytes) -> bool:
+        """Whether taking in a message would make the replica's engine. Raises Malformed when it does not parse."""
+        message = parse_sync(payload)
+        heads = set(message.heads)
+        return bool(message.changes) or not (heads <= self._genesis or heads == set(self.replica.heads))
+
     def outgoing(self, peer_id: str) -> bytes | None:
         """The next message for a peer, or None when there is nothing to say. See rule 1."""
         peer = self._peers[peer_id]

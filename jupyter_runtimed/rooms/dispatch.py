@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Permission = Literal["read", "write", "execute"]
 Action = Callable[["Room", Caller, Any], Awaitable[dict[str, Any]]]
 
+_EDITS = (r.ExecuteCell, r.RunAllCells, r.ClearOutputs, r.SetRawMetadata, r.DeleteRawMetadata)
+
 
 def check_permission(caller: Caller, request: r.Request) -> None:
     """Raise Forbidden unless the caller may do this."""
@@ -31,6 +33,11 @@ def check_permission(caller: Caller, request: r.Request) -> None:
         raise Forbidden("you may not change this notebook")
     if permission == "execute" and not caller.can_execute:
         raise Forbidden("you may not run code on this server")
+
+
+def changes_notebook(request: r.Request) -> bool:
+    """Whether doing this changes the notebook document."""
+    return isinstance(request, _EDITS)
 
 
 async def act(room: Room, caller: Caller, request: r.Request) -> dict[str, Any]:

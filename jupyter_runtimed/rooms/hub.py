@@ -10,7 +10,8 @@ Frames come in through `receive`, a plain function. What changes wakes `flush`, 
 4. Whatever goes wrong with one peer ends that peer and touches nobody else.
 5. While the notebook is loading, sync messages that only the whole document can answer are held. Before it is known
    which import it will be (`open_notebook`), all of them are; runtime messages until there is a runtime document.
-6. A runtime document that is renewed under a connection is announced by a status; what the peer had said of the old
+6. A message that needs the engine while the engine is not ready (`warming`) is held, and what its peer says after it.
+7. A runtime document that is renewed under a connection is announced by a status; what the peer had said of the old
    one by then is left unheard.
 """
 
@@ -46,6 +47,7 @@ class Hub:
         limits: of foreign messages.
         status: the status of the room, without what differs from peer to peer.
         on_request: called with each request frame's payload.
+        warm: called with no engine at hand; whether changes must wait until `notebook_warmed`.
         on_leave: called when a peer has left or was dropped.
     """
 
@@ -55,12 +57,14 @@ class Hub:
         *,
         status: Callable[[], dict[str, Any]],
         on_request: Callable[[Peer, bytes], None],
+        warm: Callable[[], bool] = lambda: False,
         on_leave: Callable[[], None] = lambda: None,
     ) -> None:
         self.peers: dict[PeerId, Peer] = {}
         self._limits = limits
         self._status = status
         self._on_request = on_request
+        self._warm = warm
         self._on_leave = on_leave
         self._presence = Presence(limits)
         self._notebook: DocumentSync | None = None
@@ -90,6 +94,10 @@ class Hub:
         self._is_loading = False
         self._take_held()
 
+    def notebook_warmed(self) -> None:
+        """The engine has the document, as far as it can be had."""
+        self._take_held()
+
     def serve_runtime(self, replica: Replica) -> None:
         """Sync this runtime document from now on. No peer may have begun with another one."""
         self._runtime = DocumentSync(replica, self._limits, read_only=True)
@@ -98,7 +106,7 @@ class Hub:
         self.wake()
 
     def renew_runtime(self, replica: Replica) -> None:
-        """Sync another runtime document of the same content. Each peer is told the new epoch before any of it (rule 6).
+        """Sync another runtime document of the same content. Each peer is told the new epoch before any of it (rule 7).
 
         The status must say the new epoch by now.
         """
@@ -188,7 +196,7 @@ class Hub:
     def _receive_notebook(self, peer: Peer, payload: bytes) -> None:
         sync = self._notebook
         assert sync is not None
-        if self._is_loading and not self._can_take(peer, payload):
+        if (self._is_loading and not self._can_take(peer, payload)) or self._must_wait(peer, payload):
             peer.hold(peer.held_notebook, payload)
         else:
             sync.receive(peer.id, payload, may_write=peer.socket.can_write)
@@ -204,6 +212,15 @@ class Hub:
         brought = {info.hash for info in infos}
         heads = [head for head in parse_sync(payload).heads if head not in brought]
         return self._notebook.replica.contains(heads)
+
+    def _must_wait(self, peer: Peer, payload: bytes) -> bool:
+        """Rule 6."""
+        assert self._notebook is not None
+        if self._notebook.replica.is_hot:
+            return bool(peer.held_notebook)
+        if peer.held_notebook:
+            return True
+        return self._notebook.needs_engine(payload) and self._warm()
 
     def _check(self, infos: Iterable[Any]) -> None:
         assert self._lineage is not None

@@ -21,7 +21,7 @@ from jupyter_runtimed.core.requests import (
     required_heads,
     result_json,
 )
-from jupyter_runtimed.rooms.dispatch import act, check_permission
+from jupyter_runtimed.rooms.dispatch import act, changes_notebook, check_permission
 from jupyter_runtimed.rooms.peer import Caller, Peer
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class RequestServer:
         """Wait for the load and the required heads. Meanwhile nothing was done, and a peer that leaves ends it."""
         room = self._room
         heads = required_heads(request)
-        if not room.is_loading and room.contains(heads):
+        must_warm = room.warming.is_due and changes_notebook(request)
+        if not room.is_loading and not must_warm and room.contains(heads):
             room.check_ready()
             return
         if peer is not None and peer.is_gone:
@@ -110,5 +111,7 @@ class RequestServer:
         try:
             await room.until_ready()
             await room.waiters.wait(heads)
+            if must_warm:
+                await room.warming.done()
         finally:
             waits.discard(task)

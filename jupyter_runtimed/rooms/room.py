@@ -38,6 +38,7 @@ from jupyter_runtimed.rooms.saver import Saver
 from jupyter_runtimed.rooms.services import RoomExecutor, Services
 from jupyter_runtimed.rooms.tasks import Tasks
 from jupyter_runtimed.rooms.upkeep import Upkeep
+from jupyter_runtimed.rooms.warming import Warming
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
 
@@ -73,7 +74,16 @@ class Room:
         self.readiness = Readiness(room_id, self.lifecycle, services.clock, settings.ready_wait_s)
         self.tasks = Tasks(f"room {room_id}")
         self.requests = RequestServer(self)
-        self.hub = Hub(settings.limits, status=self.status, on_request=self.requests.receive, on_leave=self.unused)
+        self.hub = Hub(
+            settings.limits,
+            status=self.status,
+            on_request=self.requests.receive,
+            warm=lambda: self.warming.begin(),
+            on_leave=self.unused,
+        )
+        self.warming = Warming(
+            lambda: self.notebook.replica, services.clock, self.tasks, on_warm=self.hub.notebook_warmed
+        )
         self.waiters = HeadWaiters(self.contains, services.clock, settings.limits.required_heads_timeout_s)
         self.saver = Saver(
             self,

@@ -21,7 +21,7 @@ from tests.support.js_peer import JsProcess, requires_js
 from tests.support.manual_clock import settle
 from tests.support.room_peers import Client, JsClient, level
 from tests.support.room_ports import World
-from tests.unit.rooms.test_room_loading import notebook, rest
+from tests.unit.rooms.test_room_loading import notebook, rest, step_until
 
 PIECES = ("a", "é", "🎉", "日本", "x = 1\n", "👩‍🔬", "long " * 30)
 
@@ -157,6 +157,9 @@ async def bytes_to(cells: int, keys: int) -> int:
     w = World(a=notebook(cells))
     room = await w.open("a.ipynb")
     alice, bob = Client("alice").connect(room.hub), Client("bob").connect(room.hub)
+    await rest(alice, bob)
+    alice.type_text("c0", 0, "x")
+    await step_until(lambda: room.notebook.replica.is_hot, alice, bob)  # before that keys travel together
     await rest(alice, bob)
     before = sum(len(frame) for frame in bob.socket.sent if frame[0] == FrameType.NOTEBOOK_SYNC)
     for _ in range(keys):

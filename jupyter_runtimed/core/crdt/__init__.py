@@ -18,6 +18,7 @@ from jupyter_runtimed.core.crdt.engine import (
 )
 from jupyter_runtimed.core.crdt.log import Advance, LogEntry
 from jupyter_runtimed.core.crdt.replica import Replica
+from jupyter_runtimed.core.crdt.splice import splice_text
 from jupyter_runtimed.core.crdt.sync_message import CAPABILITIES, SyncMessage, encode_sync, parse_sync
 from jupyter_runtimed.core.crdt.vet import VettedMessage, vet_sync
 
@@ -51,6 +52,7 @@ __all__ = [
     "read_change",
     "read_chunk",
     "read_document",
+    "splice_text",
     "split_chunks",
     "vet_sync",
 ]

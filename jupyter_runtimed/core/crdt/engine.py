@@ -304,7 +304,7 @@ class Writer:
     def splice_text(self, text: bytes, index: int, delete: int, insert: str) -> None:
         """Delete and insert characters, one operation each; indices in code points.
 
-        `Replica.splice_text` is the way for more than a line.
+        `core.crdt.splice_text` is the way for more than a line.
         """
 
         def splice() -> None:

@@ -18,20 +18,18 @@ from contextlib import contextmanager
 
 from jupyter_runtimed.core.crdt.admission import Admission
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
-from jupyter_runtimed.core.crdt.change_writer import HEAD, ChangeBuilder
+from jupyter_runtimed.core.crdt.change_writer import ChangeBuilder
 from jupyter_runtimed.core.crdt.chunks import DOCUMENT_CHUNK, split_chunks
 from jupyter_runtimed.core.crdt.document_chunk import open_document, read_operations, take_apart
-from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused, EngineSyncState, Writer, op_id
+from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused, EngineSyncState, Writer
 from jupyter_runtimed.core.crdt.history import History
 from jupyter_runtimed.core.crdt.log import Advance, LogEntry
+from jupyter_runtimed.core.crdt.parts import Parts
 from jupyter_runtimed.core.errors import Malformed
 from jupyter_runtimed.core.ids import Hash, Heads
 from jupyter_runtimed.core.limits import Limits
 
 _NO_LIMIT = 1 << 62
-
-_SPLICE_BY_ENGINE = 64
-"""Characters: up to so many a splice is cheaper as engine operations than as a change of our own."""
 
 _SMALL_LOG = 64 * 1024
 """Bytes: a log that is smaller than this, or than its snapshot, is not worth a new snapshot when a replica cools."""
@@ -65,6 +63,7 @@ class Replica:
         self._knows_all = True
         self._log: list[LogEntry] = []
         self._log_start = 0
+        self._parts: Parts | None = None
         self._engine: Engine | None = None
         self._history: History | None = None
         self._admission = Admission()
@@ -153,6 +152,30 @@ class Replica:
                 self._knows_all = True
             self._engine = engine
         return self._engine
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether `engine` would now take so long that `warm` should come first."""
+        return self._engine is None and self._parts is not None and self._parts.is_heavy
+
+    def warm(self) -> Iterator[None]:
+        """Make the engine of a heavy replica a step at a time; the replica may be used between the steps."""
+        if self._parts is None or self._engine is not None:
+            return
+        parts, engine = self._parts, Engine.empty(self.actor)
+        try:
+            for chunk in parts:
+                engine.apply([chunk])
+                yield
+                if self.is_hot or self._parts is not parts:
+                    return  # somebody could not wait, or the history is another one
+            if self._log:
+                engine.apply([entry.chunk for entry in self._log])
+            assert engine.heads == self._heads, "the parts are the history of the snapshot"
+            self._engine = engine
+        finally:
+            if self._engine is None:
+                self._parts = None  # it did not work: it would not work a second time
 
     @property
     def history(self) -> History:
@@ -315,45 +338,6 @@ class Replica:
             self._heads = heads
             self._enter([LogEntry(chunk, digest, origin) for digest, chunk in arrived], before)
 
-    def splice_text(self, text: bytes, index: int, delete: int, insert: str, *, origin: str | None = None) -> None:
-        """Delete and insert characters of a text, as one change. Indices are code points.
-
-        Raises:
-            EngineRefused: the place is outside the text.
-            UnicodeEncodeError: the text has lone surrogates.
-        """
-        if delete + len(insert) > _SPLICE_BY_ENGINE and self._write_splice(text, index, delete, insert, origin):
-            return
-        try:
-            with self.transact(origin=origin) as writer:
-                writer.splice_text(text, index, delete, insert)
-        except EngineRefused:
-            before = self.engine.text(text)
-            if not 0 <= index <= index + delete <= len(before):
-                raise
-            # Somebody put strings of several characters in as one element; the engine loses count in such texts.
-            with self.transact(origin=origin) as writer:
-                while writer.length(text):
-                    writer.delete(text, 0)
-                writer.splice_text(text, 0, 0, before[:index] + insert + before[index + delete :])
-
-    def _write_splice(self, text: bytes, index: int, delete: int, insert: str, origin: str | None) -> bool:
-        """Write the change ourselves. False when there is more than plain characters there: the engine knows how."""
-        obj = op_id(text)
-        start = max(0, index - 1)
-        ids = self.engine.element_ids(text, start, index + delete)
-        history = self.history
-        if obj is None or len(set(ids)) < len(ids) or any(history.element_of(obj, each) != each for each in ids):
-            return False
-
-        def write(builder: ChangeBuilder) -> None:
-            for element in ids[index - start :]:
-                builder.delete(obj, element, [element])
-            builder.text(obj, insert, ids[0] if index else HEAD)
-
-        self.append_own(write, origin=origin)
-        return True
-
     def append_own(self, write: Callable[[ChangeBuilder], object], *, origin: str | None = None) -> None:
         """Write one change by our own actor with a ChangeBuilder, on the present heads."""
         builder = self.history.begin_change(self.actor, self._heads)
@@ -387,6 +371,10 @@ class Replica:
 
     def adopt_snapshot(self, snapshot: bytes) -> None:
         """Take a document chunk of exactly the present heads as the snapshot (the import wrote it)."""
+        if self._snapshot or self._engine is not None:
+            self._parts = None
+        else:
+            self._parts = Parts([entry.chunk for entry in self._log])
         self._snapshot = snapshot
         self._saved = (self._heads, snapshot)
         self._log_start += len(self._log)

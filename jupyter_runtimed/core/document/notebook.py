@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, ChangeBuilder, EngineRefused, Writer, op_id
+from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, ChangeBuilder, EngineRefused, Writer, op_id, splice_text
 from jupyter_runtimed.core.document.schema import CELL_TYPES, Cell
 from jupyter_runtimed.core.document.view import NotebookView
 from jupyter_runtimed.core.errors import BadRequest, NoSuchCell
@@ -234,7 +234,7 @@ class NotebookDocument(NotebookView):
             whole = self.cell(cell_id).source
             self._replace_source(cell_id, whole[:index] + text + whole[index + delete :])
         else:
-            self.replica.splice_text(source, index, delete, text)
+            splice_text(self.replica, source, index, delete, text)
 
     def append(self, cell_id: str, text: str) -> None:
         """Add text at the end of a source."""

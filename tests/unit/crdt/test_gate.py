@@ -24,6 +24,7 @@ from jupyter_runtimed.core.crdt import (
     Replica,
     encode_sync,
     read_chunk,
+    splice_text,
     vet_sync,
 )
 from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, SET
@@ -244,8 +245,8 @@ def test_what_is_odd_but_sound_passes_and_does_no_harm(case: str) -> None:
     assert [entry.hash for entry in replica.apply(vet([chunk]), origin="bob")] == [digest]
     replica.engine.extract()
     assert Engine.load(replica.save(), CAROL).heads == replica.heads
-    replica.splice_text(replica.engine.child(ROOT, "text") or b"", 0, 1, "by us")
-    replica.splice_text(replica.engine.child(ROOT, "text") or b"", 2, 3, "a longer one " * 10)
+    splice_text(replica, replica.engine.child(ROOT, "text") or b"", 0, 1, "by us")
+    splice_text(replica, replica.engine.child(ROOT, "text") or b"", 2, 3, "a longer one " * 10)
     assert replica.engine.text(replica.engine.child(ROOT, "text") or b"").startswith("bya longer one ")
     assert Engine.load(replica.save(), CAROL).heads == replica.heads
 

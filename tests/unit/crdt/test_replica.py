@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +25,11 @@ from jupyter_runtimed.core.crdt import (
     encode_sync,
     op_id,
     read_chunk,
+    splice_text,
     vet_sync,
 )
 from jupyter_runtimed.core.crdt.history import History, Mark
+from jupyter_runtimed.core.crdt.parts import HEAVY_BYTES, Parts
 from jupyter_runtimed.core.errors import Malformed, OverLimit
 from jupyter_runtimed.core.limits import Limits
 from tests.support.js_peer import JsProcess, requires_js
@@ -131,7 +134,7 @@ def test_an_import_puts_its_document_in_the_place_of_its_changes() -> None:
 def test_cooling_keeps_everything_but_the_engine(size: int) -> None:
     """A short log stays, a long one becomes the snapshot."""
     replica = cold()
-    replica.splice_text(text_of(replica), 0, 0, "x" * size)
+    splice_text(replica, text_of(replica), 0, 0, "x" * size)
     heads, log_end = replica.heads, replica.log_end
     replica.cool()
     assert not replica.is_hot
@@ -147,7 +150,7 @@ def test_cooling_keeps_everything_but_the_engine(size: int) -> None:
 
 def test_a_snapshot_that_would_not_load_does_not_take_the_place_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     replica = cold()
-    replica.splice_text(text_of(replica), 0, 0, "kept")
+    splice_text(replica, text_of(replica), 0, 0, "kept")
     monkeypatch.setattr(Engine, "save", lambda _: CHUNK[:-1] + b"?")
     replica.compact()
     assert (replica.snapshot, replica.log_start, replica.log_end) == (CHUNK, 0, 1)
@@ -181,7 +184,7 @@ def test_any_automerge_bytes_load(case: str) -> None:
     log = b"".join(entry.chunk for entry in replica.log(0))
     assert Engine.load(replica.snapshot + log, BOB).heads == replica.heads
     assert Engine.load(replica.save(), BOB).heads == replica.heads
-    replica.splice_text(text_of(replica), 0, 1, "y" * 100)
+    splice_text(replica, text_of(replica), 0, 1, "y" * 100)
     assert Engine.load(replica.save(), BOB).heads == replica.heads
 
 
@@ -327,14 +330,14 @@ def test_a_panic_leaves_the_replica_as_it_was() -> None:
     replica.on_advance = None
     peer = Peer(BOB, replica.save())
     assert replica.apply([peer.type("after ")], origin="bob")
-    replica.splice_text(text_of(replica), 0, 0, "server ")
+    splice_text(replica, text_of(replica), 0, 0, "server ")
     assert replica.engine.text(text_of(replica)) == "server after before cell 0"
     assert Engine.load(replica.save(), ALICE).heads == replica.heads
 
 
 def test_a_panic_in_the_sync_protocol_leaves_the_replica_as_it_was() -> None:
     replica = cold()
-    replica.splice_text(text_of(replica), 0, 0, "before ")
+    splice_text(replica, text_of(replica), 0, 0, "before ")
     peer = Peer(ALICE, replica.save())
     with pytest.raises(Malformed):
         replica.sync_receive(replica.new_sync_state(), encode_sync([panicking_change(peer).chunk]))
@@ -362,7 +365,7 @@ def test_a_panic_in_an_edit_of_our_own_leaves_the_replica_as_it_was() -> None:
 
 def test_an_engine_that_broke_behind_the_replicas_back_is_made_again() -> None:
     replica = cold()
-    replica.splice_text(text_of(replica), 0, 0, "kept ")
+    splice_text(replica, text_of(replica), 0, 0, "kept ")
 
     def edit() -> None:
         with replica.engine.transaction() as writer:
@@ -421,11 +424,11 @@ SPLICES: list[tuple[int, int, str]] = [
 def test_a_splice_of_any_length_is_the_change_the_engine_would_make(index: int, delete: int, insert: str) -> None:
     ours, by_engine = cold(), cold()
     for replica in (ours, by_engine):  # not the first change, and not on a single head
-        replica.splice_text(text_of(replica), 0, 0, "")
+        splice_text(replica, text_of(replica), 0, 0, "")
         with replica.transact() as writer:
             writer.put(ROOT, "a", 1)
         replica.apply([Peer().type("b", "c1")], origin="alice")
-    ours.splice_text(text_of(ours), index, delete, insert)
+    splice_text(ours, text_of(ours), index, delete, insert)
     with by_engine.transact() as writer:
         writer.splice_text(text_of(by_engine), index, delete, insert)
     assert ours.heads == by_engine.heads
@@ -441,10 +444,10 @@ def test_a_splice_outside_the_text_is_refused() -> None:
     replica = cold()
     for index, insert in ((7, "x"), (7, "x" * 100)):
         with pytest.raises(EngineRefused):
-            replica.splice_text(text_of(replica), index, 0, insert)
+            splice_text(replica, text_of(replica), index, 0, insert)
     for insert in ("\ud800", "\ud800" * 100):
         with pytest.raises((UnicodeEncodeError, EngineRefused)):
-            replica.splice_text(text_of(replica), 0, 0, insert)
+            splice_text(replica, text_of(replica), 0, 0, insert)
     assert replica.log_end == 0 and replica.engine.extract() == VALUE
 
 
@@ -470,9 +473,9 @@ def test_texts_that_are_not_plain_characters_can_be_edited(case: str, size: int)
     replica.apply([read_chunk(builder.finish()[0])], origin="bob")
     before = replica.engine.text(text_of(replica))
     length = len(before)
-    replica.splice_text(text_of(replica), length, 0, "x" * size)
+    splice_text(replica, text_of(replica), length, 0, "x" * size)
     assert replica.engine.text(text_of(replica)) == before + "x" * size
-    replica.splice_text(text_of(replica), 0, length, "y" * size)
+    splice_text(replica, text_of(replica), 0, length, "y" * size)
     assert replica.engine.text(text_of(replica)).endswith("y" * size) or replica.engine.text(
         text_of(replica)
     ).startswith("y" * size)
@@ -482,7 +485,7 @@ def test_texts_that_are_not_plain_characters_can_be_edited(case: str, size: int)
 def test_a_document_reads_as_it_was() -> None:
     replica = cold()
     heads = replica.heads
-    replica.splice_text(text_of(replica), 0, 6, "later")
+    splice_text(replica, text_of(replica), 0, 6, "later")
     then = replica.read_at(heads, BOB)
     assert then.extract() == VALUE and then.heads == heads
     assert replica.engine.value(ROOT, "cells")["c0"] == "later"
@@ -526,7 +529,7 @@ def test_javascripts_values_read_as_plain_python() -> None:
 
 def test_two_replicas_meet_by_the_engines_protocol() -> None:
     server, client = cold(), Replica(b"", actor=ALICE, heads=(), known=())
-    server.splice_text(text_of(server), 0, 0, "by the server ")
+    splice_text(server, text_of(server), 0, 0, "by the server ")
     states = {server: server.new_sync_state(), client: client.new_sync_state()}
     told: list[Advance] = []
     client.on_advance = told.append
@@ -541,5 +544,31 @@ def test_two_replicas_meet_by_the_engines_protocol() -> None:
     assert client.engine.extract() == server.engine.extract()
     assert client.log_end == client.n_changes == 6
     assert {entry.hash for advance in told for entry in advance.entries} == {entry.hash for entry in client.log(0)}
-    client.splice_text(text_of(client), 0, 0, "long by the client " * 10)
+    splice_text(client, text_of(client), 0, 0, "long by the client " * 10)
     assert client.engine.text(text_of(client)).endswith("by the server cell 0")
+
+
+def test_a_heavy_replica_is_warmed_in_steps_and_is_the_same() -> None:
+    snapshot, changes = imported(400)
+    replica = Replica(b"", actor=SERVER, heads=(), known=())
+    replica.append(changes)
+    replica.adopt_snapshot(snapshot)
+    assert replica.is_heavy
+    steps = replica.warm()
+    next(steps)
+    with replica.transact() as writer:  # what cannot wait makes the engine at once
+        writer.put(ROOT, "meanwhile", 1)
+    assert replica.is_hot and list(steps) == []
+    replica.cool()
+    assert replica.is_heavy
+    assert len(list(replica.warm())) == len(changes)
+    assert replica.is_hot and replica.engine.heads == replica.heads
+    assert replica.engine.value(ROOT, "meanwhile") == 1
+
+
+@pytest.mark.parametrize("sizes", [[], [1], [30_000], [100, 50_000, 3, 70_000, 1], [64] * 1000])
+def test_packed_parts_come_back_as_they_were(sizes: list[int]) -> None:
+    chunks = [random.Random(index).randbytes(size) for index, size in enumerate(sizes)]
+    parts = Parts(chunks)
+    assert parts.is_heavy == (sum(sizes) >= HEAVY_BYTES)
+    assert list(parts) == (chunks if parts.is_heavy else [])
