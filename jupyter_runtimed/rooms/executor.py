@@ -110,6 +110,7 @@ class Executor:
             clock,
             new_id=new_id,
             on_begun=lambda: self._interrupts.begun(),
+            on_free=lambda: self._questions.release(),
             on_ended=self._execution_ended,
             on_next_input=self._set_next_input,
         )
@@ -117,7 +118,14 @@ class Executor:
         self._activity = Activity(session, clock, self._settings.activity_s, lambda: not self._runner.is_empty)
         self._listener = KernelListener(session, self._sink, clock, self._take)
         self._stdin = Stdin(self._sink)
-        self._questions = KernelQuestions(self._ask, new_id, clock, self._settings.question_s)
+        self._questions = KernelQuestions(
+            self._ask,
+            new_id,
+            clock,
+            is_free=lambda: self._runner.running is None,
+            limit_s=self._settings.question_s,
+            busy_limit_s=self._settings.busy_question_s,
+        )
         self._comms = Comms(runtime, self._sink, limits, self._send_comm, on_event)
 
     # ---- life ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ class ExecutorSettings:
         limits: sizes of what stands in the document.
         output_limits: how much one execution may show.
         cooldown_s: how long a kernel that could not be launched is not launched again by running a cell.
-        question_s: how long completion, inspection and the like wait for the kernel.
+        question_s: how long completion, inspection and the like wait for the kernel's answer.
+        busy_question_s: how long they wait for the end of a cell before they are put to the kernel at all.
         activity_s: how often a running execution is reported to who looks for idle kernels.
     """
 
@@ -24,4 +25,5 @@ class ExecutorSettings:
     output_limits: OutputLimits = field(default_factory=OutputLimits)
     cooldown_s: float = 5.0
     question_s: float = 10.0
+    busy_question_s: float = 2.0
     activity_s: float = 10.0

@@ -1,21 +1,33 @@
 """What clients ask the kernel beside running cells: completion, inspection, history, is it complete.
 
-Each question has a short limit and blocks nothing: a kernel that is at work answers none of them in time.
+Each question has a short limit and blocks nothing. While a cell runs the kernel answers none; questions wait here then,
+not in the kernel, and those whose time is up are never put to it: what is run next need not wait for answers that
+nobody wants any more. The others are put before the next cell begins, as if the kernel had had them all along.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from jupyter_runtimed.core.errors import KernelBusy, KernelDied
+from jupyter_runtimed.core.errors import KernelBusy, KernelDied, NoKernel
 from jupyter_runtimed.core.messages import KernelMessage
 from jupyter_runtimed.core.requests import Complete, History, Inspect, IsComplete
-from jupyter_runtimed.rooms.ports.clock import Clock
+from jupyter_runtimed.rooms.ports.clock import Clock, Timer
 
 Ask = Callable[[str, dict[str, Any], str], None]
 """Sends a request on shell: type, content, message id. Raises NoKernel."""
+
+
+@dataclass(slots=True)
+class _Question:
+    msg_type: str
+    content: dict[str, Any]
+    answer: asyncio.Future[dict[str, Any]]
+    is_put: bool = False
+    timer: Timer | None = None
 
 
 class KernelQuestions:
@@ -25,15 +37,28 @@ class KernelQuestions:
         ask: sends one.
         new_id: a fresh message id.
         clock: the time.
-        limit_seconds: how long to wait for an answer.
+        is_free: whether the kernel has nothing to run for us.
+        limit_s: how long to wait for an answer.
+        busy_limit_s: how long to wait for the end of a cell.
     """
 
-    def __init__(self, ask: Ask, new_id: Callable[[], str], clock: Clock, limit_seconds: float) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        new_id: Callable[[], str],
+        clock: Clock,
+        *,
+        is_free: Callable[[], bool],
+        limit_s: float,
+        busy_limit_s: float,
+    ) -> None:
         self._ask = ask
         self._new_id = new_id
         self._clock = clock
-        self._limit_seconds = limit_seconds
-        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._is_free = is_free
+        self._limit_s = limit_s
+        self._busy_limit_s = busy_limit_s
+        self._waiting: dict[str, _Question] = {}
 
     async def complete(self, request: Complete) -> dict[str, Any]:
         """The kernel's completions."""
@@ -69,34 +94,54 @@ class KernelQuestions:
             KernelDied: it ended meanwhile.
         """
         msg_id = self._new_id()
-        self._ask(msg_type, content, msg_id)
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[msg_id] = answer
-        timer = self._clock.call_later(self._limit_seconds, lambda: self._give_up(msg_id))
+        question = _Question(msg_type, content, asyncio.get_running_loop().create_future())
+        self._waiting[msg_id] = question
         try:
-            return await answer
+            if self._is_free():
+                self._put(msg_id, question)
+            else:
+                self._limit(question, self._busy_limit_s, "is running a cell")
+            return await question.answer
         finally:
-            timer.cancel()
+            if question.timer is not None:
+                question.timer.cancel()
             self._waiting.pop(msg_id, None)
+
+    def release(self) -> None:
+        """The kernel has ended a cell: put what has waited for it."""
+        for msg_id, question in self._waiting.items():
+            if not question.is_put and not question.answer.done():
+                try:
+                    self._put(msg_id, question)
+                except NoKernel as error:
+                    question.answer.set_exception(error)
 
     def receive(self, message: KernelMessage) -> bool:
         """Whether a message on shell is an answer to a question."""
-        answer = self._waiting.get(message.parent_id)
-        if answer is None:
+        question = self._waiting.get(message.parent_id)
+        if question is None:
             return False
-        if not answer.done():
-            answer.set_result(message.content)
+        if not question.answer.done():
+            question.answer.set_result(message.content)
         return True
 
     def fail_all(self, message: str) -> None:
         """The kernel is gone; nobody will answer."""
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(KernelDied(message))
+        for question in self._waiting.values():
+            if not question.answer.done():
+                question.answer.set_exception(KernelDied(message))
 
-    def _give_up(self, msg_id: str) -> None:
-        answer = self._waiting.get(msg_id)
-        if answer is not None and not answer.done():
-            answer.set_exception(
-                KernelBusy(f"the kernel is busy and did not answer within {self._limit_seconds:g} seconds")
-            )
+    def _put(self, msg_id: str, question: _Question) -> None:
+        self._ask(question.msg_type, question.content, msg_id)
+        question.is_put = True
+        self._limit(question, self._limit_s, "is busy")
+
+    def _limit(self, question: _Question, seconds: float, why: str) -> None:
+        def give_up() -> None:
+            if not question.answer.done():
+                message = f"the kernel {why} and did not answer within {seconds:g} seconds"
+                question.answer.set_exception(KernelBusy(message))
+
+        if question.timer is not None:
+            question.timer.cancel()
+        question.timer = self._clock.call_later(seconds, give_up)

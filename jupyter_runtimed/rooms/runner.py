@@ -58,6 +58,7 @@ class Runner:
         clock: the time.
         new_id: a fresh execution id.
         on_begun: called when the kernel begins with an execution.
+        on_free: called when the kernel has ended one, before it gets the next.
         on_ended: called when an execution is over and written.
         on_next_input: called with a cell id and a `set_next_input` payload.
 
@@ -75,6 +76,7 @@ class Runner:
         *,
         new_id: Callable[[], str],
         on_begun: Callable[[], None],
+        on_free: Callable[[], None],
         on_ended: Callable[[ExecutionId], None],
         on_next_input: Callable[[CellId, dict[str, Any]], None],
     ) -> None:
@@ -85,6 +87,7 @@ class Runner:
         self._clock = clock
         self._new_id = new_id
         self._on_begun = on_begun
+        self._on_free = on_free
         self._on_ended = on_ended
         self._on_next_input = on_next_input
         self._queue = ExecutionQueue()
@@ -255,6 +258,7 @@ class Runner:
             self._write_down(self._queue.failed(execution_id, None if run.reply is not None else _NO_REPLY))
         else:
             self._write_down(self._queue.aborted(execution_id))
+        self._on_free()
         self._begin_next()
 
     def _drop_run(self) -> None:

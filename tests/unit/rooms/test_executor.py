@@ -748,3 +748,38 @@ async def test_a_busy_kernel_is_not_waited_for_and_a_dead_one_neither() -> None:
         await settle()
         with pytest.raises(KernelDied):
             await second
+
+
+async def test_questions_wait_for_the_end_of_a_cell_and_not_in_the_kernel() -> None:
+    async with cell_runner(busy_question_s=2.0) as r:
+        first, second = await r.run("a"), await r.run("b")
+        impatient = asyncio.ensure_future(r.executor.is_complete(IsComplete(id="1", code="old")))
+        await r.clock.advance(3)
+        with pytest.raises(KernelBusy):
+            await impatient
+        patient = asyncio.ensure_future(r.executor.is_complete(IsComplete(id="2", code="new")))
+        await r.clock.advance(1)
+        assert [sent.msg_type for sent in r.kernel.sent] == ["execute_request"]
+        r.kernel.end(first)
+        await settle()
+        asked = r.kernel.sent[1:]
+        assert [(sent.msg_type, sent.content.get("code")) for sent in asked] == [
+            ("is_complete_request", "new"),
+            ("execute_request", "source of b"),
+        ]
+        await r.clock.advance(1.5)
+        r.kernel.say("is_complete_reply", asked[0].msg_id, channel="shell", status="complete")
+        r.kernel.end(second)
+        assert await patient == {"status": "complete"}
+
+
+async def test_what_waited_for_the_end_of_a_cell_fails_with_the_kernel() -> None:
+    async with cell_runner() as r:
+        await r.run("a")
+        asked = asyncio.ensure_future(r.executor.is_complete(IsComplete(id="1", code="x")))
+        await settle()
+        r.kernel.lose()
+        await settle()
+        with pytest.raises(KernelDied):
+            await asked
+        assert r.kernel.requests("is_complete_request") == []
