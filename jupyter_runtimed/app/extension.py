@@ -84,6 +84,13 @@ class RuntimedApp(ExtensionApp):
         kept. Lower: less memory; higher: the first change after a pause is faster.""",
     ).tag(config=True)
 
+    max_runtime_changes = Int(
+        _ROOMS.max_runtime_changes,
+        min=10,
+        help="""After so many changes the history of outputs is dropped: clients are sent the outputs that are shown
+        once more, whole. Lower: less memory, and a faster start for who joins late; higher: fewer such sendings.""",
+    ).tag(config=True)
+
     ready_wait_s = Float(
         _ROOMS.ready_wait_s,
         min=0.0,
@@ -209,6 +216,7 @@ class RuntimedApp(ExtensionApp):
             save_quiet_s=self.save_quiet_s,
             idle_s=self.room_idle_s,
             cool_s=self.cool_s,
+            max_runtime_changes=self.max_runtime_changes,
             ready_wait_s=self.ready_wait_s,
             stop_save_s=self.stop_save_s,
         )

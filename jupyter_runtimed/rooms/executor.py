@@ -89,7 +89,7 @@ class Executor:
             tasks,
             limits=limits,
             output_limits=self._settings.output_limits,
-            on_lost=lambda execution_id, error: self._runner.output_lost(execution_id, error),
+            on_lost=lambda *lost: self._runner.output_lost(*lost),
             on_written=self._look_idle,
         )
         self._view = KernelView(notebook, runtime, self._sink, kernel_name)
@@ -119,12 +119,7 @@ class Executor:
         self._listener = KernelListener(session, self._sink, clock, self._take)
         self._stdin = Stdin(self._sink)
         self._questions = KernelQuestions(
-            self._ask,
-            new_id,
-            clock,
-            is_free=lambda: self._runner.running is None,
-            limit_s=self._settings.question_s,
-            busy_limit_s=self._settings.busy_question_s,
+            self._ask, new_id, clock, self._settings, is_free=lambda: self._runner.running is None
         )
         self._comms = Comms(runtime, self._sink, limits, self._send_comm, on_event)
 

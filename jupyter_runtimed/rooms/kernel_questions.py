@@ -15,6 +15,7 @@ from typing import Any
 from jupyter_runtimed.core.errors import KernelBusy, KernelDied, NoKernel
 from jupyter_runtimed.core.messages import KernelMessage
 from jupyter_runtimed.core.requests import Complete, History, Inspect, IsComplete
+from jupyter_runtimed.rooms.executor_settings import ExecutorSettings
 from jupyter_runtimed.rooms.ports.clock import Clock, Timer
 
 Ask = Callable[[str, dict[str, Any], str], None]
@@ -37,9 +38,8 @@ class KernelQuestions:
         ask: sends one.
         new_id: a fresh message id.
         clock: the time.
+        settings: how long to wait.
         is_free: whether the kernel has nothing to run for us.
-        limit_s: how long to wait for an answer.
-        busy_limit_s: how long to wait for the end of a cell.
     """
 
     def __init__(
@@ -47,17 +47,15 @@ class KernelQuestions:
         ask: Ask,
         new_id: Callable[[], str],
         clock: Clock,
+        settings: ExecutorSettings,
         *,
         is_free: Callable[[], bool],
-        limit_s: float,
-        busy_limit_s: float,
     ) -> None:
         self._ask = ask
         self._new_id = new_id
         self._clock = clock
+        self._settings = settings
         self._is_free = is_free
-        self._limit_s = limit_s
-        self._busy_limit_s = busy_limit_s
         self._waiting: dict[str, _Question] = {}
 
     async def complete(self, request: Complete) -> dict[str, Any]:
@@ -100,7 +98,7 @@ class KernelQuestions:
             if self._is_free():
                 self._put(msg_id, question)
             else:
-                self._limit(question, self._busy_limit_s, "is running a cell")
+                self._limit(question, self._settings.busy_question_s, "is running a cell")
             return await question.answer
         finally:
             if question.timer is not None:
@@ -134,7 +132,7 @@ class KernelQuestions:
     def _put(self, msg_id: str, question: _Question) -> None:
         self._ask(question.msg_type, question.content, msg_id)
         question.is_put = True
-        self._limit(question, self._limit_s, "is busy")
+        self._limit(question, self._settings.question_s, "is busy")
 
     def _limit(self, question: _Question, seconds: float, why: str) -> None:
         def give_up() -> None:

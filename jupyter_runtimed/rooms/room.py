@@ -108,7 +108,9 @@ class Room:
             look=self.saver.look,
             tasks=self.tasks,
         )
-        self.upkeep = Upkeep(self, services.clock, settings.cool_s)
+        self.upkeep = Upkeep(
+            self, services.clock, quiet_s=settings.cool_s, max_runtime_changes=settings.max_runtime_changes
+        )
         self.save_as = save_as
         self.opening = RoomOpening(self, restored)
         self.executor: RoomExecutor | None = None

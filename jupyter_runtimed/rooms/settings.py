@@ -18,6 +18,8 @@ class RoomSettings:
         save_retry_s: the wait after a save that failed; doubled each time, up to `save_retry_max_s`.
         idle_s: how long a room that nobody uses is kept.
         cool_s: how long a document without changes keeps its engine.
+        max_runtime_changes: how long the history of the runtime document may be before it is written anew. A change
+            costs a client about 2 µs each time it takes one in, and the server some hundred bytes.
         ready_wait_s: how long calls on a room that is loading wait.
         stop_save_s: how long the server, when it stops, waits for rooms to be saved.
         load_step_s: how long a load works before it lets others run.
@@ -33,6 +35,7 @@ class RoomSettings:
     save_retry_max_s: float = 60.0
     idle_s: float = 60.0
     cool_s: float = 300.0
+    max_runtime_changes: int = 5000
     ready_wait_s: float = 30.0
     stop_save_s: float = 10.0
     load_step_s: float = 0.008

@@ -112,9 +112,18 @@ class BarePeer:
                     future.set_result(answer)
             else:
                 {STATUS: self.statuses, PRESENCE: self.presences, EVENT: self.events}[kind].append(json.loads(payload))
+                if kind == STATUS:
+                    await self._follow_renewal()
             self.changed.set()
         self.close_code = self.socket.close_code
         self.changed.set()
+
+    async def _follow_renewal(self) -> None:
+        """A status with another runtime epoch: that document begins anew, as at a connect."""
+        if len(self.statuses) > 1 and self.statuses[-2]["epochs"]["runtime"] != self.statuses[-1]["epochs"]["runtime"]:
+            self.runtime = Document()
+            self.states[RUNTIME] = SyncState()
+            await self.flush()
 
     async def until(self, condition: Callable[[], Any], deadline_s: float = 15.0, what: str = "") -> Any:
         """Wait until a condition over what has come is true, and return its value."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from jupyter_runtimed.core.frames import FrameType
-from jupyter_runtimed.rooms import upkeep
 from jupyter_runtimed.rooms.room import Room
 from jupyter_runtimed.rooms.settings import RoomSettings
 from tests.support.manual_clock import settle
@@ -15,7 +12,7 @@ from tests.support.room_peers import Client, level
 from tests.support.room_ports import World
 from tests.unit.rooms.test_room_loading import notebook, rest
 
-SETTINGS = RoomSettings(cool_s=300.0, idle_s=1e9)
+SETTINGS = RoomSettings(cool_s=300.0, idle_s=1e9, max_runtime_changes=20)
 
 
 async def opened() -> tuple[World, Room, Client]:
@@ -65,10 +62,10 @@ async def test_nothing_is_cooled_while_a_cell_runs() -> None:
     assert not room.notebook.replica.is_hot
 
 
-async def test_a_long_runtime_history_is_renewed_under_standing_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "RENEW_CHANGES", 20)
+async def test_a_long_runtime_history_is_renewed_under_standing_connections() -> None:
     w, room, alice = await opened()
     executor = w.executor(room)
+    executor.is_active = True
     first = await executor.execute_cell("c0", "alice")
     for index in range(30):
         executor.output(first["execution_id"], str(index))
@@ -78,21 +75,41 @@ async def test_a_long_runtime_history_is_renewed_under_standing_connections(monk
         execution.status = "done"
     await rest(alice)
     epoch, heads = alice.socket.status["epochs"]["runtime"], alice.runtime.heads
+    assert room.runtime.replica.n_changes > 30, "it can wait for the end of what runs"
     alice.peer.is_drained = False  # reads slowly just then
-    await w.clock.advance(400)
+    executor.is_active = False
+    executor.output(second["execution_id"], "last")
+    await w.clock.advance(1)
     room.on_drained(alice.peer)
     await rest(alice)
     assert alice.socket.status["epochs"]["runtime"] != epoch
     assert alice.runtime.heads == room.runtime.replica.heads != heads and room.runtime.replica.n_changes == 1
     executions = alice.runtime.extract()["executions"]
     assert list(executions) == [second["execution_id"]], "what no cell shows is forgotten"
-    assert [output["text"] for output in executions[second["execution_id"]]["outputs"].values()] == [["kept"]]
+    shown = [output["text"] for output in executions[second["execution_id"]]["outputs"].values()]
+    assert shown == [["kept"], ["last"]]
     executor.output(second["execution_id"], "more")
     await rest(alice)
     assert alice.runtime.heads == room.runtime.replica.heads
     bob = Client("bob").connect(room.hub)
     await rest(alice, bob)
     assert bob.runtime.heads == room.runtime.replica.heads
+
+
+async def test_a_room_that_always_runs_something_does_not_grow_with_its_runs() -> None:
+    w, room, alice = await opened()
+    executor = w.executor(room)
+    executor.is_active = True
+    running = await executor.execute_cell("c0", "alice")
+    longest = 0
+    for index in range(300):
+        executor.output(running["execution_id"], str(index))
+        await w.clock.advance(0.03)
+        longest = max(longest, room.runtime.replica.n_changes)
+    await rest(alice)
+    assert longest < 100
+    shown = alice.runtime.extract()["executions"][running["execution_id"]]["outputs"]
+    assert len(shown) == 300 and alice.runtime.heads == room.runtime.replica.heads
 
 
 async def test_a_renewed_runtime_document_is_announced_before_any_of_it_is_sent() -> None:
