@@ -220,6 +220,10 @@ class BarePeer:
         value: dict[str, Any] = to_python(self.runtime).get("executions", {})
         return value
 
+    def comms(self) -> dict[str, Any]:
+        value: dict[str, Any] = to_python(self.runtime).get("comms", {})
+        return value
+
     def execution_of(self, cell_id: str) -> dict[str, Any]:
         for cell in self.cells():
             if cell["id"] == cell_id:

@@ -40,6 +40,7 @@ export class Hub {
   };
   readonly requests: JsonObject[] = [];
   readonly presence: JsonObject[] = [];
+  private _epoch = 0;
   private readonly _peers = new Map<MemoryTransport, IPeer>();
 
   constructor(cells: readonly ICellFields[] = [], metadata: JsonObject = {}) {
@@ -48,10 +49,25 @@ export class Hub {
     const all = this.notebook.makeMap(ROOT, 'cells');
     cells.forEach((cell, index) => this.addCell(cell, all, index));
     this.notebook.commit();
+    this._beginRuntime();
+  }
+
+  private _beginRuntime(): void {
+    this.runtime = new Replica();
     this.runtime.put(ROOT, 'schema_version', 1);
     this.runtime.put(ROOT, 'kernel', { name: 'python3', status: 'idle' });
     this.runtime.put(ROOT, 'executions', {});
     this.runtime.commit();
+  }
+
+  /** Begin the runtime document anew, without executions, as a server does whose history became too long. */
+  renewRuntime(): void {
+    this._beginRuntime();
+    this._epoch += 1;
+    for (const peer of this._peers.values()) {
+      peer.runtime = this.runtime.newSyncState();
+    }
+    this.tellStatus();
   }
 
   addCell(cell: ICellFields, all = this.cells, index = 0): void {
@@ -119,7 +135,7 @@ export class Hub {
   tellStatus(): void {
     const heads = this.notebook.heads;
     const body = {
-      epochs: { notebook: 'n', runtime: 'r' },
+      epochs: { notebook: 'n', runtime: `r${this._epoch}` },
       durable_heads: heads,
       saved_heads: heads,
       ...this.status
