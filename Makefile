@@ -11,6 +11,11 @@ PYTEST := $(BIN)/python -m pytest
 
 FAST_TESTS := tests/unit tests/properties tests/contracts tests/architecture
 SERVER_TESTS := tests/conformance tests/integration
+IN_PARALLEL := --numprocesses auto --dist worksteal
+# A server, a kernel and a browser on two busy cores now and then miss a deadline: what failed is shown, and run once
+# more, alone. What fails twice fails.
+twice = $(PYTEST) $(1) || { echo "--- once more, what failed ---"; \
+  $(PYTEST) --last-failed --last-failed-no-failures=none $(filter-out $(IN_PARALLEL),$(1)); }
 LAB_SOURCES := $(shell find labextension -type d \( -name node_modules -o -name lib \) -prune -o -type f -print 2>/dev/null)
 
 .PHONY: help setup lab check lint types layers front-check test test-fast test-server test-browser test-front unit bench soak clean
@@ -99,17 +104,17 @@ front-check: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm run check
 
 unit: $(DONE)/venv $(DONE)/js
-	$(PYTEST) --numprocesses auto --dist worksteal $(wildcard $(FAST_TESTS))
+	$(PYTEST) $(IN_PARALLEL) $(wildcard $(FAST_TESTS))
 
-test-fast: unit
+test-fast: $(DONE)/venv $(DONE)/js
+	$(call twice,$(IN_PARALLEL) $(wildcard $(FAST_TESTS)))
 
-# A server, a kernel and a browser on two busy cores now and then miss a deadline: what failed is run once more, alone.
 test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(DONE)/browser
-	$(PYTEST) $(SERVER_TESTS) || $(PYTEST) --last-failed --last-failed-no-failures=none $(SERVER_TESTS)
+	$(call twice,$(SERVER_TESTS))
 
 # In a process of their own: the browser's driver runs an event loop that other tests must not meet.
-test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/rivals $(DONE)/browser
-	$(PYTEST) tests/browser || $(PYTEST) --last-failed --last-failed-no-failures=none tests/browser
+test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser
+	$(call twice,tests/browser)
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && npm test
@@ -120,7 +125,7 @@ test: setup $(DONE)/rivals $(DONE)/browser
 	$(MAKE) test-fast
 	$(MAKE) test-front
 	$(MAKE) test-server
-	-$(MAKE) test-browser  # until they have passed often enough on a quiet machine, a failure is shown and not fatal
+	$(MAKE) test-browser
 
 bench: $(DONE)/venv $(DONE)/js
 	$(BIN)/python -m benchmarks
