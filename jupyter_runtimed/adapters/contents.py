@@ -50,8 +50,11 @@ _JUPYTERS_OWN = (FileContentsManager, AsyncFileContentsManager, LargeFileManager
 SMALL_BYTES = 2 * 1024 * 1024
 """A file of this size is read and hashed within a few milliseconds."""
 
-SETTLED_S = 2.0
-"""A file that was written longer ago than this would have another time stamp if it had been written again since."""
+SETTLED_S = 5.0
+"""A file that was written longer ago than this would have another time stamp if it had been written again since.
+
+Time stamps of some storages are 2 s coarse, and their clock may differ from ours by as much.
+"""
 
 MAX_STAMPS = 4096
 
@@ -202,6 +205,19 @@ class ServerContents:
         except HTTPError as error:
             raise _translated(error, path) from error
         return FileState(path, data, hashlib.sha256(data).hexdigest())
+
+    async def checkpoint(self, path: str) -> None:
+        """See the port."""
+        manager = self._manager
+        try:
+            if self._is_local and not asyncio.iscoroutinefunction(manager.create_checkpoint):
+                await asyncio.to_thread(manager.create_checkpoint, path)  # it copies the file
+            else:
+                await ensure_async(manager.create_checkpoint(path))
+        except HTTPError as error:
+            raise _translated(error, path) from error
+        except Exception as error:
+            raise Internal(f"no checkpoint of {path} could be made: {error!r}") from error
 
     async def _write_local(self, path: str, data: bytes, expected: str | None, create: bool) -> bytes:
         manager = self._manager

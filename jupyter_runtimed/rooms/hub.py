@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -49,6 +50,7 @@ class Hub:
         on_request: called with each request frame's payload.
         warm: called with no engine at hand; whether changes must wait until `notebook_warmed`.
         on_leave: called when a peer has left or was dropped.
+        now: seconds that only grow; how fast peers send is measured by them.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Hub:
         on_request: Callable[[Peer, bytes], None],
         warm: Callable[[], bool] = lambda: False,
         on_leave: Callable[[], None] = lambda: None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.peers: dict[PeerId, Peer] = {}
         self._limits = limits
@@ -66,6 +69,7 @@ class Hub:
         self._on_request = on_request
         self._warm = warm
         self._on_leave = on_leave
+        self._now = now
         self._presence = Presence(limits)
         self._notebook: DocumentSync | None = None
         self._runtime: DocumentSync | None = None
@@ -126,7 +130,7 @@ class Hub:
     def join(self, socket: PeerSocket) -> Peer:
         """Take a peer in and greet it. The first frame is the notebook document's."""
         assert self._notebook is not None
-        peer = Peer(socket)
+        peer = Peer(socket, self._now)
         self._presence.join(peer.id, socket.user)
         self._tell_presence(peer.id)
         self.peers[peer.id] = peer
@@ -173,6 +177,7 @@ class Hub:
         self.wake()
 
     def _receive(self, peer: Peer, data: bytes | str) -> None:
+        peer.rate.count()
         kind, payload = decode_frame(data)
         if len(data) > self._limits.max_frame_bytes:
             raise OverLimit(f"a frame may have {self._limits.max_frame_bytes:,} bytes")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from jupyter_runtimed.core.crdt import ChangeInfo
 from jupyter_runtimed.core.document import GENESIS_HASH
-from jupyter_runtimed.core.errors import OtherLineage
+from jupyter_runtimed.core.errors import Malformed, OtherLineage
 from jupyter_runtimed.core.ids import Heads
 from jupyter_runtimed.core.ipynb import IMPORT_ACTOR_PREFIX
 
@@ -39,8 +39,11 @@ class Lineage:
 
         Raises:
             OtherLineage: some of them cannot have begun as this document did.
+            Malformed: one takes all cells away at once, without deleting them.
         """
         for info in infos:
+            if "cells" in info.touched.get(None, ()) and not self._contains((info.hash,)) and info.deps:
+                raise Malformed("the `cells` map stays the one the document began with; cells are deleted in it")
             if self._is_foreign(info) and not self._contains((info.hash,)):
                 raise OtherLineage(
                     "these changes belong to another import of the notebook; send the whole document to the merge"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from jupyter_runtimed.core.errors import ProtocolError, RateExceeded
 from jupyter_runtimed.core.ids import PeerId
+from jupyter_runtimed.rooms.frame_rate import FrameRate
 from jupyter_runtimed.rooms.ports.socket import PeerSocket
 
 MAX_OUTBOX_BYTES = 64 * 1024 * 1024
@@ -43,6 +45,7 @@ class Peer:
     """See the module.
 
     Attributes:
+        rate: counts the frames it sends.
         is_drained: the transport takes more; the hub sends nothing while it is false.
         is_gone: the peer has left or was dropped. Nothing is sent to it any more.
         outbox: encoded answers and events, in order.
@@ -55,9 +58,10 @@ class Peer:
         waits: tasks of requests that wait and have done nothing yet.
     """
 
-    def __init__(self, socket: PeerSocket) -> None:
+    def __init__(self, socket: PeerSocket, now: Callable[[], float]) -> None:
         self.id: PeerId = socket.peer_id
         self.socket = socket
+        self.rate = FrameRate(now)
         self.is_drained = True
         self.is_gone = False
         self.outbox: deque[bytes] = deque()

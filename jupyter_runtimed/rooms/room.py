@@ -80,6 +80,7 @@ class Room:
             on_request=self.requests.receive,
             warm=lambda: self.warming.begin(),
             on_leave=self.unused,
+            now=services.clock.monotonic,
         )
         self.warming = Warming(
             lambda: self.notebook.replica, services.clock, self.tasks, on_warm=self.hub.notebook_warmed
@@ -225,6 +226,7 @@ class Room:
         self.watch.start()
         self.runtime.replica.on_advance = self._runtime_advanced
         self.executor = self.services.make_executor(self)
+        self.saver.begin(self.durability.base)
         self.hub.notebook_loaded()
         self.hub.serve_runtime(self.runtime.replica)
         self.hub.tell_status()

@@ -9,6 +9,8 @@ Rules:
 4. The server saves by itself `save_quiet_s` after the last change and at the latest `autosave_s` after the first one;
    after a failure again and again, at growing intervals. Not a deleted file, not a room that failed to load.
 5. What was saved is what the documents were when the save began; changes meanwhile stay unsaved.
+6. Before the room writes its file for the first time, the file as it was becomes its checkpoint.
+7. Cells that nobody has deleted are not taken out of the file (`cell_guard`), unless somebody says overwrite.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from typing import Any, Protocol
 
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import FileChanged, FileExists, Internal, NotSaved, RuntimedError
+from jupyter_runtimed.core.merge import Version
 from jupyter_runtimed.core.runtime import RuntimeDocument
+from jupyter_runtimed.rooms.cell_guard import CellGuard
 from jupyter_runtimed.rooms.file import NotebookFile
 from jupyter_runtimed.rooms.ports.blobs import Blobs
 from jupyter_runtimed.rooms.ports.clock import Clock, Timer
@@ -99,7 +103,13 @@ class Saver:
         self._is_stopped = False
         self._missing = 0
         self._refused: str | None = None
+        self._guard = CellGuard()
+        self._has_checkpoint = False
         self._forbidden: RuntimedError | None = None
+
+    def begin(self, base: Callable[[], Version]) -> None:
+        """The documents are whole. `base`: the last version that file and room had in common."""
+        self._guard.begin(self._room.notebook, base)
 
     # What is to be saved.
 
@@ -209,7 +219,7 @@ class Saver:
 
         Raises:
             FileChanged: the file was changed, and cannot be merged. It is as it was.
-            NotSaved: the room has no file.
+            NotSaved: the room has no file, or would take cells out of it that nobody has deleted.
             Loading, LoadFailed, OutOfSpace, Forbidden, NotFound, Internal.
         """
         self._room.check_ready()
@@ -304,6 +314,8 @@ class Saver:
                 continue
             if on_disk == file.sha256 and on_disk is not None and not self.is_dirty:
                 return
+            if not overwrite:
+                self._guard.check(self._room.notebook)
             if await self._write(path, on_disk):
                 return
         raise FileChanged("the file changed again and again while it was being saved; it was not overwritten")
@@ -318,16 +330,27 @@ class Saver:
             return False
         if sha256 != on_disk:
             await room.before_write(data, sha256)
+            if on_disk is not None and not self._has_checkpoint:
+                await self._checkpoint(path)
             self._check_allowed()
             try:
                 state = await self._contents.write(path, data, expected=on_disk, create=on_disk is None)
             except (FileChanged, FileExists):
                 return False
+            self._has_checkpoint = True
             sha256 = state.sha256
             file.last_saved = self._clock.now()
         file.note(sha256, heads, revision)
+        self._guard.note(room.notebook)
         await room.after_write()
         return True
+
+    async def _checkpoint(self, path: str) -> None:
+        """Rule 6. A storage without checkpoints does not keep people from saving."""
+        try:
+            await self._contents.checkpoint(path)
+        except RuntimedError as error:
+            _log.info("no checkpoint path=%s error=%s", path, error.message)
 
     async def _save_as(self, path: str, *, overwrite: bool, on_written: Callable[[], None]) -> None:
         room, file = self._room, self._room.file
@@ -340,5 +363,7 @@ class Saver:
         file.path = path
         file.last_saved = self._clock.now()
         file.note(state.sha256, heads, revision)
+        self._guard.note(room.notebook)
+        self._has_checkpoint = True
         on_written()
         await room.after_write()

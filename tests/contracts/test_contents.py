@@ -12,7 +12,7 @@ from jupyter_server.services.contents.filemanager import FileContentsManager
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
 from jupyter_runtimed.adapters.contents import ServerContents
-from jupyter_runtimed.core.errors import FileChanged, FileExists, NotANotebook, NotFound
+from jupyter_runtimed.core.errors import FileChanged, FileExists, Internal, NotANotebook, NotFound
 from jupyter_runtimed.rooms.ports.contents import Contents
 from tests.support.contents_managers import CountingManager, MemoryContentsManager
 from tests.support.room_ports import FakeContents
@@ -169,3 +169,19 @@ async def test_writers_at_the_same_time_leave_one_whole_file(storage: Storage) -
 
 _contents: type[Contents] = ServerContents
 _fake: type[Contents] = FakeContents
+
+
+async def test_a_checkpoint_changes_nothing_of_the_file(storage: Storage) -> None:
+    storage.put("a.ipynb", DATA)
+    try:
+        await storage.contents.checkpoint("a.ipynb")
+    except Internal:
+        assert isinstance(storage.place, MemoryContentsManager), "only a storage that keeps none may fail"
+    assert storage.data("a.ipynb") == DATA
+    if isinstance(storage.place, Path):
+        assert (storage.place / ".ipynb_checkpoints" / "a-checkpoint.ipynb").read_bytes() == DATA
+
+
+async def test_what_is_not_there_has_no_checkpoint(storage: Storage) -> None:
+    with pytest.raises((NotFound, Internal)):
+        await storage.contents.checkpoint("none.ipynb")

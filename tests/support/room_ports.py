@@ -64,12 +64,14 @@ class FakeContents:
         files: bytes by API path.
         folders: besides those of files.
         links: symbolic links, from API path to API path.
+        checkpoints: bytes by API path.
     """
 
     def __init__(self, **files: bytes) -> None:
         self.files: dict[str, bytes] = dict(files)
         self.folders: set[str] = {""}
         self.links: dict[str, str] = {}
+        self.checkpoints: dict[str, bytes] = {}
         self.doors = Doors()
 
     async def identify(self, path: str) -> Identity:
@@ -102,6 +104,10 @@ class FakeContents:
             raise NotFound("no such folder")
         self.files[path] = data
         return self._state(path)
+
+    async def checkpoint(self, path: str) -> None:
+        await self.doors.enter("checkpoint", path)
+        self.checkpoints[path] = self._state(path).content
 
     async def exists(self, path: str) -> bool:
         await self.doors.enter("exists", path)

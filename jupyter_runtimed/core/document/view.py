@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Engine, OpId, Replica, op_id
-from jupyter_runtimed.core.document.schema import ROOT_FIELDS, Cell, cell_from_fields
+from jupyter_runtimed.core.document.schema import CELLS, ROOT_FIELDS, Cell, cell_from_fields
 from jupyter_runtimed.core.errors import NoSuchCell
 
 _CELLS = ""
@@ -113,6 +113,19 @@ class NotebookView:
     def extra(self) -> dict[str, Any]:
         """Unknown keys of the root."""
         return {key: value for key, value in self.root().items() if key not in ROOT_FIELDS}
+
+    # Whether it is sound.
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the cells map is the one that the document began with. Wakes the engine."""
+        cells = self._cells_map()
+        return cells is not None and op_id(cells) == CELLS
+
+    def is_deleted(self, cell_id: str) -> bool:
+        """Whether a cell that was there was deleted, and is not missing for some other reason. Wakes the engine."""
+        cells = self._cells_map()
+        return cells is not None and op_id(cells) == CELLS and self._engine.get(cells, cell_id) is None
 
     # Following the log.
 

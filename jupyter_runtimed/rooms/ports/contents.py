@@ -62,6 +62,15 @@ class Contents(Protocol):
         """
         ...
 
+    async def checkpoint(self, path: str) -> None:
+        """Keep the file as it is now as its checkpoint, in the place of an earlier one.
+
+        Raises:
+            NotFound: there is no such file.
+            Internal: this storage keeps none, or failed to.
+        """
+        ...
+
     async def exists(self, path: str) -> bool:
         """Whether there is a file."""
         ...

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from jupyter_runtimed.core.crdt import MAP, ChangeBuilder, Engine, encode_sync, new_actor
+from jupyter_runtimed.core.crdt import MAP, ROOT, ChangeBuilder, Engine, encode_sync, new_actor
 from jupyter_runtimed.core.document import GENESIS_HASH, NotebookDocument, new_notebook_replica
-from jupyter_runtimed.core.frames import FrameType
+from jupyter_runtimed.core.frames import FrameType, encode_frame
 from jupyter_runtimed.core.ipynb import import_actor
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.runtime import RuntimeDocument
+from jupyter_runtimed.rooms.frame_rate import BURST_FRAMES, FRAMES_PER_S
 from jupyter_runtimed.rooms.hub import Hub
 from jupyter_runtimed.rooms.lineage import Lineage
 from jupyter_runtimed.rooms.peer import MAX_HELD_FRAMES, Peer
@@ -27,7 +28,8 @@ class Setting:
     def __init__(self, *, is_ready: bool = True) -> None:
         self.requests: list[bytes] = []
         self.said: dict[str, Any] = {"load": {"phase": "ready"}, "saved_heads": []}
-        self.hub = Hub(Limits(), status=lambda: dict(self.said), on_request=self._on_request)
+        self.seconds = 0.0
+        self.hub = Hub(Limits(), status=lambda: dict(self.said), on_request=self._on_request, now=lambda: self.seconds)
         self.replica = new_notebook_replica(new_actor())
         self.document = NotebookDocument(self.replica)
         self.runtime = RuntimeDocument(new_actor())
@@ -266,6 +268,46 @@ async def test_a_document_that_began_differently_is_another_lineage() -> None:
     builder.make(None, "cells", MAP)
     stranger.send(FrameType.NOTEBOOK_SYNC, encode_sync([builder.finish()[0]], s.replica.heads))
     assert stranger.socket.close_code == 4410
+
+
+async def test_another_cells_map_is_refused_as_a_whole() -> None:
+    """Whoever puts one takes every cell away at once, and no delete says so."""
+    s = Setting()
+    for name, write in (
+        ("mallory", lambda writer: writer.make(ROOT, "cells", MAP)),
+        ("trudy", lambda writer: writer.delete(ROOT, "cells")),
+    ):
+        peer = await s.join(name)
+        with peer.notebook.transaction() as writer:
+            write(writer)
+        peer.send_all()
+        assert peer.socket.close_code == 1002
+    assert s.document.cell_ids() == ["a"] and s.document.is_intact
+
+
+async def test_a_flood_of_small_frames_ends_the_peer_and_nobody_else() -> None:
+    s = Setting()
+    alice, bob = await s.join("alice"), await s.join("bob")
+    frame = encode_frame(FrameType.PRESENCE, b"{}")
+    sent = 0
+    while alice.is_connected and sent < 2 * BURST_FRAMES:
+        sent += 1
+        s.seconds += 1 / 10_000
+        alice.send_raw(frame)
+    assert alice.socket.close_code == 1008 and sent < BURST_FRAMES * 1.2
+    bob.type_text("a", 0, "x")
+    await s.settle(bob)
+    assert s.document.cell("a").source == "xhello"
+
+
+async def test_who_sends_no_faster_than_is_allowed_may_do_so_for_ever() -> None:
+    s = Setting()
+    alice = await s.join("alice")
+    frame = encode_frame(FrameType.PRESENCE, b"{}")
+    for _ in range(4 * BURST_FRAMES):
+        s.seconds += 1 / FRAMES_PER_S
+        alice.send_raw(frame)
+    assert alice.is_connected
 
 
 async def test_presence_is_told_to_others_and_to_who_comes_late() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from jupyter_runtimed.core.crdt import MAP, ROOT
 from jupyter_runtimed.core.errors import FileChanged, FileExists, Forbidden, Internal, NotFound, NotSaved, OutOfSpace
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.rooms.room import Room
 from jupyter_runtimed.rooms.settings import RoomSettings
 from tests.support.manual_clock import settle
+from tests.support.memory_log import MemoryRoomLogs
 from tests.support.room_peers import Client
 from tests.support.room_ports import World
 from tests.unit.rooms.test_room_loading import notebook, rest
@@ -430,3 +432,66 @@ async def test_limits_say_how_long_an_edit_can_stay_unsaved() -> None:
         alice.type_text("c0", 0, "x")
         await w.clock.advance(0.5)
     assert writes(w) == 1
+
+
+def empty_the_cells_map(room: Room) -> None:
+    """What no peer can do: take every cell away without deleting one."""
+    with room.notebook.replica.transact() as writer:
+        writer.make(ROOT, "cells", MAP)
+
+
+async def test_cells_that_nobody_has_deleted_are_not_taken_out_of_the_file() -> None:
+    w, room, alice = await opened()
+    empty_the_cells_map(room)
+    await w.clock.advance(3)
+    await rest(alice)
+    assert writes(w) == 0 and w.contents.files["a.ipynb"] == notebook(3)
+    said = alice.socket.status["save_error"]
+    assert said["code"] == "not_saved" and said["cells"] == ["c0", "c1", "c2"] and alice.socket.status["dirty"] is True
+    with pytest.raises(NotSaved):
+        await w.registry.close(room.id)
+    await room.saver.save(is_explicit=True, overwrite=True)
+    assert saved(w) == []
+
+
+async def test_a_room_that_has_lost_its_cells_does_not_forget_it_over_a_restart() -> None:
+    logs = MemoryRoomLogs()
+    w, room, _ = await opened(logs=logs)
+    empty_the_cells_map(room)
+    await w.clock.advance(3)
+    second = World(logs=MemoryRoomLogs(logs.storage), before=w)
+    again = await second.open("a.ipynb")
+    await second.clock.advance(100)
+    assert again.notebook.cell_ids() == [] and second.contents.files["a.ipynb"] == notebook(3)
+    assert isinstance(again.saver.error, NotSaved)
+
+
+async def test_cells_that_were_deleted_are_taken_out_of_the_file() -> None:
+    w, _, alice = await opened()
+    for cell_id in ("c0", "c1", "c2"):
+        alice.delete_cell(cell_id)
+    await w.clock.advance(3)
+    assert saved(w) == []
+
+
+async def test_the_file_as_it_was_becomes_its_checkpoint_once_a_session() -> None:
+    w, room, alice = await opened()
+    assert w.contents.checkpoints == {}, "opening writes nothing"
+    for _ in range(3):
+        alice.type_text("c0", 0, "#")
+        await w.clock.advance(10)
+    assert writes(w) == 3 and w.contents.checkpoints == {"a.ipynb": notebook(3)}
+    await w.registry.close(room.id)
+    between = w.contents.files["a.ipynb"]
+    again = await w.open("a.ipynb")
+    again.notebook.splice("c0", 0, 0, "!")
+    await w.clock.advance(10)
+    assert w.contents.checkpoints == {"a.ipynb": between} != {"a.ipynb": w.contents.files["a.ipynb"]}
+
+
+async def test_a_storage_without_checkpoints_is_saved_to_all_the_same() -> None:
+    w, room, alice = await opened()
+    w.contents.doors.errors["checkpoint"] = Internal("none here")
+    alice.type_text("c0", 0, "#")
+    await w.clock.advance(10)
+    assert writes(w) == 1 and room.saver.error is None
