@@ -48,8 +48,8 @@ from jupyter_runtimed.core.errors import MayNotWrite
 from jupyter_runtimed.core.ids import Hash, Heads
 from jupyter_runtimed.core.limits import Limits
 
-CheckChanges = Callable[[tuple[ChangeInfo, ...]], None]
-"""Looks at foreign changes before they are applied, and raises a ProtocolError to refuse them."""
+CheckChanges = Callable[[str, tuple[ChangeInfo, ...]], None]
+"""Looks at the foreign changes of a peer before they are applied, and raises a ProtocolError to refuse them."""
 
 
 @dataclass(slots=True)
@@ -124,6 +124,10 @@ class DocumentSync:
         peer = self._peers[peer_id]
         return peer.index is not None and not self.is_behind(peer_id)
 
+    def has_met(self, peer_id: str) -> bool:
+        """Whether we know all that the peer had when it came; what it brings from then on is new."""
+        return self._peers[peer_id].index is not None
+
     @property
     def has_laggards(self) -> bool:
         """Whether some peer was sent a part of the log and not its end."""
@@ -157,7 +161,7 @@ class DocumentSync:
             if self._read_only or not may_write:
                 raise MayNotWrite("changes to this document are refused")
             if self._check is not None:
-                self._check(vetted.infos)
+                self._check(peer_id, vetted.infos)
         entries = self.replica.apply(vetted.infos, origin=peer_id) if vetted.infos else []
         if peer.state is not None:
             self._confer(peer, message)

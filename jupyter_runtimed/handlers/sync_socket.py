@@ -28,7 +28,7 @@ from jupyter_runtimed.core.ids import PeerId
 from jupyter_runtimed.core.requests import encode_json
 from jupyter_runtimed.handlers.base import JsonErrors
 from jupyter_runtimed.handlers.errors import CODES
-from jupyter_runtimed.handlers.identity import Permissions, ask_permissions, ask_user_again, describe_user
+from jupyter_runtimed.handlers.identity import Permissions, ask_permissions, ask_user_again, describe_user, principals
 from jupyter_runtimed.handlers.services import Services
 from jupyter_runtimed.handlers.wire import binary_message
 from jupyter_runtimed.rooms.peer import Peer
@@ -52,6 +52,7 @@ class SyncSocket(JsonErrors, WebSocketMixin, WebSocketHandler, JupyterHandler):
     def initialize(self) -> None:
         self.peer_id = PeerId(uuid.uuid4().hex)
         self.user: dict[str, Any] = {}
+        self.principals: frozenset[str] = frozenset()
         self._may = Permissions(read=False, write=False, execute=False)
         self._room: Room | None = None
         self._peer: Peer | None = None
@@ -72,6 +73,7 @@ class SyncSocket(JsonErrors, WebSocketMixin, WebSocketHandler, JupyterHandler):
         if not self._may.read:
             raise web.HTTPError(403, "you may not read notebooks on this server")
         self.user = describe_user(self.current_user)
+        self.principals = principals(self)
         await self.services.start()
         try:
             await self.services.rooms.recall(room_id)  # it may wait in the log

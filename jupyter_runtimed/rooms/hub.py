@@ -20,10 +20,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from jupyter_runtimed.core.crdt import Replica, parse_sync, vet_sync
+from jupyter_runtimed.core.crdt import ChangeInfo, Replica, parse_sync, vet_sync
 from jupyter_runtimed.core.errors import Malformed, OverLimit, ProtocolError
 from jupyter_runtimed.core.frames import SERVER_ONLY, FrameType, decode_frame, encode_frame
 from jupyter_runtimed.core.ids import PeerId
@@ -31,6 +31,7 @@ from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.presence import Presence
 from jupyter_runtimed.core.requests import encode_json
 from jupyter_runtimed.core.sync import DocumentSync
+from jupyter_runtimed.rooms.actor_bindings import ActorBindings
 from jupyter_runtimed.rooms.lineage import Lineage
 from jupyter_runtimed.rooms.peer import Peer
 from jupyter_runtimed.rooms.ports.socket import PeerSocket
@@ -71,6 +72,7 @@ class Hub:
         self._on_leave = on_leave
         self._now = now
         self._presence = Presence(limits)
+        self._actors = ActorBindings()
         self._notebook: DocumentSync | None = None
         self._runtime: DocumentSync | None = None
         self._lineage: Lineage | None = None
@@ -144,6 +146,7 @@ class Hub:
             return
         del self.peers[peer.id]
         peer.is_gone = True
+        self._actors.left(peer)
         for sync in (self._notebook, self._runtime):
             if sync is not None:
                 sync.leave(peer.id)
@@ -204,7 +207,10 @@ class Hub:
         if (self._is_loading and not self._can_take(peer, payload)) or self._must_wait(peer, payload):
             peer.hold(peer.held_notebook, payload)
         else:
-            sync.receive(peer.id, payload, may_write=peer.socket.can_write)
+            is_level = sync.has_met(peer.id)
+            entries = sync.receive(peer.id, payload, may_write=peer.socket.can_write)
+            actors = {entry.actor for entry in entries if entry.origin == peer.id}
+            self._actors.wrote(peer, actors, is_level=is_level)
 
     def _can_take(self, peer: Peer, payload: bytes) -> bool:
         """Rule 5: whether the part of the document that is there is enough to answer a message."""
@@ -227,9 +233,12 @@ class Hub:
             return True
         return self._notebook.needs_engine(payload) and self._warm()
 
-    def _check(self, infos: Iterable[Any]) -> None:
-        assert self._lineage is not None
+    def _check(self, peer_id: str, infos: Sequence[ChangeInfo]) -> None:
+        assert self._lineage is not None and self._notebook is not None
         self._lineage.check(infos)
+        replica = self._notebook.replica
+        actors = {info.actor for info in infos if not replica.contains((info.hash,))}
+        self._actors.check(self.peers[PeerId(peer_id)], actors, replica.actor)
 
     def _take_held(self) -> None:
         for peer in list(self.peers.values()):

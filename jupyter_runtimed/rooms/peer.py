@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,11 @@ class Peer:
         self.waits: set[asyncio.Task[Any]] = set()
         self._outbox_bytes = 0
         self._held_bytes = 0
+
+    @property
+    def principals(self) -> Set[str]:
+        """Names under which its user is known again."""
+        return self.socket.principals
 
     @property
     def caller(self) -> Caller:

@@ -36,6 +36,7 @@ class FakeSocket:
     ) -> None:
         self.peer_id = PeerId(name)
         self.user = user
+        self.principals = frozenset({str(user.get("username"))})
         self.can_write = can_write
         self.can_execute = can_execute
         self.frames: deque[bytes] = deque()

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
 from jupyter_runtimed.core.crdt.change_writer import OpId
+from jupyter_runtimed.core.crdt.column_reader import read_bytes, read_uleb
 from jupyter_runtimed.core.ids import Hash, Heads
+
+_LENGTH_AT = 9
+"""Where the length of a chunk's body stands: behind magic, checksum and type."""
 
 Touched = Mapping[OpId | None, Set[str]]
 """Object -> keys written in it; the keys are empty for lists and texts."""
@@ -28,6 +32,13 @@ class LogEntry:
     hash: Hash
     origin: str | None
     known_touched: Touched | None = None
+
+    @property
+    def actor(self) -> bytes:
+        """The author."""
+        _, at = read_uleb(self.chunk, _LENGTH_AT)
+        n_deps, at = read_uleb(self.chunk, at)
+        return read_bytes(self.chunk, at + 32 * n_deps)[0]
 
     @property
     def touched(self) -> Touched:

@@ -12,7 +12,7 @@ A room never sends to a socket after it has closed it, and expects nothing of on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Protocol
 
 from jupyter_runtimed.core.ids import PeerId
@@ -29,6 +29,11 @@ class PeerSocket(Protocol):
     @property
     def user(self) -> Mapping[str, Any]:
         """Who the server's identity provider says it is: `username`, `name`, `color`, `avatar_url`."""
+        ...
+
+    @property
+    def principals(self) -> Set[str]:
+        """Names under which the user is known again on another connection: the username, the token."""
         ...
 
     @property

@@ -311,7 +311,7 @@ def test_a_read_only_document_takes_no_changes_from_anybody(replica: Replica) ->
 
 
 def test_what_the_room_refuses_is_not_applied(replica: Replica) -> None:
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise OtherLineage("no")
 
     hub = DocumentSync(replica, Limits(), check=refuse)
