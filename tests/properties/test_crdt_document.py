@@ -67,7 +67,7 @@ def canonical(value: Any) -> str:
 
 
 @given(ROOT_VALUES, CELLS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_the_chunk_and_the_changes_are_the_same_document(root: dict[str, Any], cells: list[Any]) -> None:
     chunk, changes = import_document(root, cells)
     loaded = Engine.load(chunk, b"reader")
@@ -83,7 +83,7 @@ def test_the_chunk_and_the_changes_are_the_same_document(root: dict[str, Any], c
 
 
 @given(ROOT_VALUES, CELLS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_a_replica_of_the_chunk_goes_on_like_one_of_the_changes(root: dict[str, Any], cells: list[Any]) -> None:
     chunk, changes = import_document(root, cells)
     of_chunk = Replica(chunk, actor=b"server", heads=(changes[-1][1],), known=[digest for _, digest in changes])

@@ -88,7 +88,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(files())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_save_says_what_the_file_said(notebook: dict[str, Any]) -> None:
     data = to_bytes(notebook)
     opened = Opened(data)
@@ -125,7 +125,7 @@ GOOD = to_bytes(rich_outputs(), indent=None)[:4000]
 @given(
     st.binary(max_size=60) | st.builds(lambda at, junk: GOOD[:at] + junk + GOOD[at:], st.integers(0, 4000), st.binary())
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_bytes_that_are_no_notebook_only_fail_to_load(data: bytes) -> None:
     with contextlib.suppress(LoadFailed):
         json.loads(Opened(data).save())

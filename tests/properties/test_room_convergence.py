@@ -133,7 +133,7 @@ def people(number: int) -> list[Client]:
     return [Client(name) for name in ("alice", "bob", "carol", "dave")[:number]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32), number=st.integers(2, 4))
 def test_whatever_happens_to_the_connections_everybody_converges(seed: int, number: int) -> None:
     asyncio.run(run(seed, 150, people(number)))
