@@ -155,26 +155,43 @@ for line in sys.stdin:
 
 
 async def measure_stall(system: System, session: aiohttp.ClientSession, data: bytes, times: int) -> list[Row]:
-    """The longest another client, in another process, waits for a trivial answer while a notebook is opened."""
+    """The longest another client, in another process, waits for a trivial answer: at an open, and at the first edit."""
     cells = cell_count(data)
     pinger = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PINGER, str(system.port), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    assert pinger.stdin is not None and pinger.stdout is not None
-    await pinger.stdout.readline()
-    worst = []
+    reader, writer = pinger.stdout, pinger.stdin
+    assert writer is not None and reader is not None
+    await reader.readline()
+
+    async def longest_wait() -> float:
+        quiet, longest = map(float, (await reader.readline()).split())
+        return longest - quiet
+
+    opening, editing = [], []
     for index in range(times):
         path = put(system, data.rstrip() + b"\n" * (index + 1), f"stall-{time.time_ns()}.ipynb")
-        pinger.stdin.write(b"0.9\n")
+        writer.write(b"0.9\n")
         await asyncio.sleep(0.2)
         connection = await system.open(session, path)
         await connection.until(lambda connection=connection: connection.cell_count() == cells and connection.complete())
-        quiet, longest = map(float, (await pinger.stdout.readline()).split())
-        worst.append(longest - quiet)
+        opening.append(await longest_wait())
+        other = await system.open(session, path)
+        await other.until(lambda other=other: other.cell_count() == cells and other.complete())
+        length = len(other.first_source())
+        writer.write(b"0.9\n")
+        await asyncio.sleep(0.2)
+        await connection.type("x")
+        await other.until(lambda other=other, length=length: len(other.first_source()) > length)
+        editing.append(await longest_wait())
         await connection.close()
-    pinger.stdin.close()
+        await other.close()
+    writer.close()
     await pinger.wait()
-    return [("open: longest stall for others", "ms", median(worst) * 1e3)]
+    return [
+        ("open: longest stall for others", "ms", median(opening) * 1e3),
+        ("first edit: longest stall for others", "ms", median(editing) * 1e3),
+    ]
 
 
 async def measure(system: System, data: bytes, quick: bool, only: set[str]) -> list[Row]:
