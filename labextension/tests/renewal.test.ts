@@ -1,10 +1,11 @@
 /** The runtime document is renewed under a standing connection: the room follows, and nothing vanishes meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { JsonObject } from '../src/automerge.js';
 import { Hub, settle } from './support/hub.js';
 import { openTab } from './support/rooms.js';
 
-const outputs = (text: string) => ({
+const outputs = (text: string): JsonObject => ({
   o: { output_type: 'stream', name: 'stdout', text: [text], seq: 0 }
 });
 
