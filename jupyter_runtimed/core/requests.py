@@ -63,6 +63,12 @@ class SaveNotebook(RequestBase, tag="save_notebook"):
     overwrite: bool = False
 
 
+class SetAutosave(RequestBase, tag="set_autosave"):
+    """Whether the server saves this notebook by itself, for everybody in it, until somebody says otherwise."""
+
+    enabled: bool
+
+
 class ClearOutputs(RequestBase, tag="clear_outputs"):
     cell_ids: list[str] | None = None
 
@@ -135,6 +141,7 @@ Request = (
     | ShutdownKernel
     | StartKernel
     | SaveNotebook
+    | SetAutosave
     | ClearOutputs
     | Complete
     | Inspect

@@ -138,6 +138,11 @@ async def _save_notebook(room: Room, _: Caller, request: r.SaveNotebook) -> dict
     return {"path": room.file.path, "saved_heads": heads_to_hex(room.file.saved_heads)}
 
 
+async def _set_autosave(room: Room, _: Caller, request: r.SetAutosave) -> dict[str, Any]:
+    room.saver.set_autosave(request.enabled)
+    return {"autosave": room.saver.is_automatic}
+
+
 async def _get_doc_bytes(room: Room, _: Caller, request: r.GetDocBytes) -> dict[str, Any]:
     data, heads = room.document_bytes(request.document)
     return {"bytes": base64.b64encode(data).decode(), "heads": heads_to_hex(heads)}
@@ -178,6 +183,7 @@ ACTIONS: dict[type[r.RequestBase], tuple[Permission, Action]] = {
     r.WaitForExecution: ("read", _wait_for_execution),
     r.ClearOutputs: ("write", _clear_outputs),
     r.SaveNotebook: ("write", _save_notebook),
+    r.SetAutosave: ("write", _set_autosave),
     r.GetDocBytes: ("read", _get_doc_bytes),
     r.GetRawMetadata: ("read", _get_raw_metadata),
     r.SetRawMetadata: ("write", _set_raw_metadata),

@@ -199,7 +199,7 @@ class Room:
     @property
     def is_logged_only(self) -> bool:
         """Whether what is unsaved would stay so for long: there is no file, or the server saves nothing by itself."""
-        return self.file.path is None or not self.services.settings.autosave
+        return self.file.path is None or not self.saver.is_automatic
 
     @property
     def is_loading(self) -> bool:

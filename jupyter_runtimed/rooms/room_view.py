@@ -47,6 +47,7 @@ def room_status(room: Room) -> dict[str, Any]:
         "durable_runtime_heads": heads_to_hex(room.durability.durable_runtime_heads),
         "saved_heads": heads_to_hex(file.saved_heads) if file.path is not None else [],
         "last_saved": iso(file.last_saved),
+        "autosave": room.saver.is_automatic,
         "log_error": room.durability.trouble,
         "save_error": room.saver.error.to_json() if room.saver.error is not None else None,
     }

@@ -74,6 +74,7 @@ class Saver:
 
     Attributes:
         error: why the last save failed; None after one that worked.
+        is_automatic: whether it saves by itself.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Saver:
         on_change: Callable[[], None],
     ) -> None:
         self.error: RuntimedError | None = None
+        self.is_automatic = settings.autosave
         self._room = room
         self._contents = contents
         self._blobs = blobs
@@ -140,8 +142,22 @@ class Saver:
         if self._timer is None:
             self._arm()
 
+    def set_autosave(self, is_wanted: bool) -> None:
+        """Save by itself, or only when asked to. What the operator switched off stays off."""
+        self.is_automatic = is_wanted and self._settings.autosave
+        if not self.is_automatic:
+            self._disarm()
+        elif self._timer is None:
+            self._arm()
+        self._on_change()
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _arm(self) -> None:
-        if self._is_stopped or self._first_touch is None or not self._settings.autosave:
+        if self._is_stopped or self._first_touch is None or not self.is_automatic:
             return
         file = self._room.file
         if file.path is None or file.is_deleted:
@@ -243,9 +259,7 @@ class Saver:
     async def stop(self) -> None:
         """Save no more by itself; wait for a save that is under way."""
         self._is_stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         async with self._lock:
             pass
 

@@ -30,6 +30,7 @@ export class RoomContentProvider implements IContentProvider {
     private readonly _drive: Contents.IDrive
   ) {
     _drive.fileChanged.connect(this._onFileChanged, this);
+    this._saveFirst();
     _rooms.added.connect((_, room) => {
       let path = room.path;
       room.changed.connect((_, change) => {
@@ -82,6 +83,33 @@ export class RoomContentProvider implements IContentProvider {
     }
     await room.request('save_notebook', {}, true);
     return this._model(room, options.format ?? null);
+  }
+
+  /** Copies, downloads and checkpoints are made of the file: let it have what the room has. */
+  private _saveFirst(): void {
+    const drive = this._drive;
+    const copy = drive.copy.bind(drive);
+    const getDownloadUrl = drive.getDownloadUrl.bind(drive);
+    const createCheckpoint = drive.createCheckpoint.bind(drive);
+    drive.copy = async (path, toDirectory) => {
+      await this._saveIfOpen(path);
+      return copy(path, toDirectory);
+    };
+    drive.getDownloadUrl = async path => {
+      await this._saveIfOpen(path);
+      return getDownloadUrl(path);
+    };
+    drive.createCheckpoint = async path => {
+      await this._saveIfOpen(path);
+      return createCheckpoint(path);
+    };
+  }
+
+  private async _saveIfOpen(path: string): Promise<void> {
+    const room = this._rooms.get(path);
+    if (room?.writable && room.status?.phase === 'ready') {
+      await room.request('save_notebook', {}, true);
+    }
   }
 
   /** Renamed in this page: here the news is older than the server's word. */

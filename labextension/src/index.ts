@@ -1,3 +1,4 @@
+import { autosavePlugin } from './plugins/autosave.js';
 import { awarenessPlugin } from './plugins/awareness.js';
 import { cellExecutorPlugin } from './plugins/cellExecutor.js';
 import { cellStatesPlugin } from './plugins/cellStates.js';
@@ -23,6 +24,7 @@ export default findRival() !== null
       cellStatesPlugin,
       kernelControlPlugin,
       statusPlugin,
+      autosavePlugin,
       awarenessPlugin,
       connectionLostPlugin,
       wakeUpPlugin

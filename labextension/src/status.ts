@@ -19,6 +19,8 @@ export interface IStatus {
   readonly durableHeads: Heads;
   readonly savedHeads: Heads;
   readonly lastSaved: string | null;
+  /** The server saves by itself. */
+  readonly autosave: boolean;
 }
 
 export interface IUser {
@@ -66,7 +68,8 @@ export function readStatus(body: unknown): IStatus {
     runtimeEpoch: String(epochs.runtime ?? ''),
     durableHeads: readHeads(fields.durable_heads),
     savedHeads: readHeads(fields.saved_heads),
-    lastSaved: typeof fields.last_saved === 'string' ? fields.last_saved : null
+    lastSaved: typeof fields.last_saved === 'string' ? fields.last_saved : null,
+    autosave: fields.autosave !== false
   };
 }
 

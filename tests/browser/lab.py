@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +123,8 @@ class Tab:
         self.page.wait_for_function(
             """expression => {
                 const panel = window.jupyterapp.shell.currentWidget;
-                return new Function('panel', 'nb', 'return ' + expression)(panel, panel.context.model.sharedModel);
+                const nb = panel?.context?.model.sharedModel;
+                return nb !== undefined && new Function('panel', 'nb', 'return ' + expression)(panel, nb);
             }""",
             arg=expression,
             timeout=timeout,
@@ -198,6 +201,21 @@ class Lab:
 
     def read(self, path: str) -> nbformat.NotebookNode:
         return nbformat.read(self.server.root / path, 4)
+
+    def wait_for(self, is_so: Callable[[], bool], what: str, deadline_s: float = 20.0) -> None:
+        """Wait for a fact outside of the pages, or one a page has to ask its server for."""
+        end = time.monotonic() + deadline_s
+        while not is_so():
+            assert time.monotonic() < end, what
+            self.tabs[0].page.wait_for_timeout(50)  # lets the driver's own loop run
+
+    def wait_file(self, path: str, *sources: str) -> None:
+        """Wait until there is a file with these cells."""
+        file = self.server.root / path
+        self.wait_for(
+            lambda: file.exists() and tuple(cell.source for cell in self.read(path).cells) == sources,
+            f"{path} has not {sources}",
+        )
 
     def url(self, path: str, app: str = "lab/tree", token: str = TOKEN) -> str:
         return f"{self.server.url}{app}/{path}?{'reset&' if app == 'lab/tree' else ''}token={token}"

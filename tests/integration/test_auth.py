@@ -50,6 +50,7 @@ REQUESTS: list[tuple[str, dict[str, Any], str]] = [
     ("get_raw_metadata", {"key": "x"}, "viewer"),
     ("wait_for_execution", {"execution_id": "none", "timeout": 0}, "viewer"),
     ("set_raw_metadata", {"key": "x", "value": 1}, "editor"),
+    ("set_autosave", {"enabled": True}, "editor"),
     ("clear_outputs", {}, "editor"),
     ("save_notebook", {}, "editor"),
     ("execute_cell", {"cell_id": "none"}, "executor"),

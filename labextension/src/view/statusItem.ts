@@ -84,6 +84,13 @@ export function describe(room: Room): IDescription {
     };
   }
   const kept = 'Everything is kept by the server, and would survive a crash.';
+  if (status.dirty && !status.autosave) {
+    return {
+      state: 'unsaved',
+      text: 'Not saved',
+      title: `${kept} Autosave is off: the file follows when you save.`
+    };
+  }
   if (status.dirty) {
     return {
       state: 'unsaved',

@@ -30,6 +30,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "shutdown_kernel": {},
     "start_kernel": {"kernel_name": "python3"},
     "save_notebook": {"path": "a/b.ipynb", "overwrite": True},
+    "set_autosave": {"enabled": False},
     "clear_outputs": {"cell_ids": ["a"]},
     "complete": {"code": "pri", "cursor_pos": 3},
     "inspect": {"code": "print", "cursor_pos": 5, "detail_level": 1},

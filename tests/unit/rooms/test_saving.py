@@ -340,6 +340,35 @@ async def test_autosave_can_be_switched_off() -> None:
     assert writes(w) == 1
 
 
+async def test_somebody_switches_autosave_off_and_on() -> None:
+    w, room, alice = await opened()
+    alice.type_text("c0", 0, "1")
+    await rest(alice)
+    alice.request("set_autosave", enabled=False)
+    alice.type_text("c0", 0, "2")
+    await w.clock.advance(1000)
+    await rest(alice)
+    assert writes(w) == 0 and alice.socket.status["autosave"] is False and alice.socket.status["dirty"] is True
+    await room.saver.save(is_explicit=True)
+    alice.type_text("c0", 0, "3")
+    await w.clock.advance(1000)
+    assert writes(w) == 1
+    alice.request("set_autosave", enabled=True)
+    await rest(alice)
+    await w.clock.advance(6)
+    await rest(alice)
+    assert writes(w) == 2 and alice.socket.status["autosave"] is True
+
+
+async def test_nobody_switches_on_what_the_operator_switched_off() -> None:
+    w, _, alice = await opened(settings=RoomSettings(autosave=False))
+    alice.request("set_autosave", enabled=True)
+    alice.type_text("c0", 0, "1")
+    await rest(alice)
+    await w.clock.advance(1000)
+    assert writes(w) == 0 and alice.socket.status["autosave"] is False
+
+
 async def test_an_untitled_room_has_nothing_to_save_to() -> None:
     w = World()
     room = await w.registry.create_untitled()
