@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,48 +19,21 @@ from jupyter_server.gateway.managers import (
 from jupyter_runtimed.adapters.kernels_gateway import GatewayChannels
 from jupyter_runtimed.core.errors import NoKernel
 from jupyter_runtimed.core.messages import KernelMessage
+from tests.support.gateway_process import TOKEN, gateway_process
 from tests.support.kernels import KernelServer, Listener, text_of
 
 pytest.importorskip("kernel_gateway", reason="the kernel gateway is not installed")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing unrecognized arguments:DeprecationWarning")
 
-TOKEN = "only for this test"
-
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psutil.Process]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("gateway")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable, "-m", "jupyter", "kernelgateway", f"--port={port}", "--ip=127.0.0.1",
-                f"--KernelGatewayApp.auth_token={TOKEN}", "--ZMQChannelsWebsocketConnection.limit_rate=False",
-            ],
-            cwd=folder, stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        url = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(200):
-                try:
-                    request = urllib.request.Request(f"{url}/api", headers={"Authorization": f"token {TOKEN}"})
-                    urllib.request.urlopen(request, timeout=2).read()
-                    break
-                except OSError:
-                    assert process.poll() is None, (folder / "log").read_text()
-                    time.sleep(0.1)
-            GatewayClient.clear_instance()
-            GatewayClient.instance(url=url, auth_token=TOKEN)
-            yield psutil.Process(process.pid)
-        finally:
-            GatewayClient.clear_instance()
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+    with gateway_process(tmp_path_factory.mktemp("gateway")) as (process, url):
+        GatewayClient.clear_instance()
+        GatewayClient.instance(url=url, auth_token=TOKEN)
+        yield process
+        GatewayClient.clear_instance()
 
 
 class GatewayServer(KernelServer):
