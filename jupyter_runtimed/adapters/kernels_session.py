@@ -46,6 +46,7 @@ class JupyterKernelSession:
         self._has_died = False
         self._lost_life: Any = None
         self._unreachable: tuple[str, Any] | None = None
+        self._connected_to: str | None = None
 
     # ---- the port ----------------------------------------------------------------------------------------------
 
@@ -303,9 +304,8 @@ class JupyterKernelSession:
         try:
             if kernel_name is not None:
                 await self._server.describe(kernel_name)
-            row = await ensure_async(
-                sessions.create_session(path=self.path, name=_name(self.path), type="notebook", kernel_name=kernel_name)
-            )
+            names = {"path": self.path, "name": _name(self.path), "kernel_name": kernel_name}
+            row = await ensure_async(sessions.create_session(type="notebook", **names))
         except Exception as error:
             raise NoKernel(await self._why_not(kernel_name, error)) from error
         self._bind(row)
@@ -358,6 +358,9 @@ class JupyterKernelSession:
         self._has_died = False
         self._tell(KernelNews.READY, message, "busy" if may_be_busy and line.is_busy else "idle", self._kernel)
         line.deliver_to(self._inbox.put)
+        if line.is_local:  # for who culls kernels: one that a room uses is connected, as one with a front end is
+            server.kernels.notify_connect(self._kernel_id)
+            self._connected_to = self._kernel_id
         return self._kernel
 
     def _disconnect(self) -> None:
@@ -366,6 +369,9 @@ class JupyterKernelSession:
             self._lost_life = line.life
             line.close()
             self._inbox.drop_messages()
+        if self._connected_to is not None:
+            self._server.kernels.notify_disconnect(self._connected_to)
+            self._connected_to = None
 
     async def _remove(self) -> None:
         """Shut down what the session is bound to, and remove the session."""
