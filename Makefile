@@ -74,6 +74,11 @@ $(DONE)/rivals: $(DONE)/venv
 	  pycrdt==0.14.13 pycrdt-websocket==0.16.5 pycrdt-store==0.1.5 sqlite-anyio==0.2.3
 	@touch $@
 
+# The front end as a program that Python tests drive.
+$(DONE)/labextension-tests: $(LAB_SOURCES) $(DONE)/labextension-modules
+	cd labextension && npx --no-install tsc -p tests
+	@touch $@
+
 # A browser for the browser tests, from the system's packages.
 $(DONE)/browser:
 	@mkdir -p $(DONE)
@@ -109,7 +114,7 @@ unit: $(DONE)/venv $(DONE)/js
 test-fast: $(DONE)/venv $(DONE)/js
 	$(call twice,$(IN_PARALLEL) $(wildcard $(FAST_TESTS)))
 
-test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(DONE)/browser
+test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(DONE)/labextension-tests $(DONE)/browser
 	$(call twice,$(SERVER_TESTS))
 
 # In a process of their own: the browser's driver runs an event loop that other tests must not meet.
@@ -130,7 +135,7 @@ test: setup $(DONE)/rivals $(DONE)/browser
 bench: $(DONE)/venv $(DONE)/js
 	$(BIN)/python -m benchmarks
 
-soak: $(DONE)/venv $(DONE)/js
+soak: $(DONE)/venv $(DONE)/js $(DONE)/labextension-tests
 	$(PYTEST) -m soak --timeout=0 tests
 
 clean:

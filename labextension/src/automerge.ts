@@ -253,7 +253,7 @@ export class Replica {
     if (isNew) {
       // To list every character of a whole document as a patch would take longer than to read it.
       this._handle.updateDiffCursor();
-      return null;
+      return this._handle.getHeads().length === 0 ? [] : null;
     }
     return this._handle.diffIncremental();
   }

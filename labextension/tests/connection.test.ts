@@ -1,20 +1,22 @@
 /** When a connection is given up, and when not. */
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, mock, test } from 'node:test';
+import { afterEach, beforeEach, test } from 'node:test';
 import { Hub, settle } from './support/hub.js';
 import { exchange, ITab, openTab } from './support/rooms.js';
+import { ManualTime } from './support/time.js';
 
 let hub: Hub;
 let tab: ITab;
+let time: ManualTime;
 
 beforeEach(async () => {
   hub = new Hub([{ id: 'one', source: '' }]);
   tab = await openTab(hub);
-  mock.timers.enable({ apis: ['setTimeout'] });
+  time = new ManualTime();
 });
 
 afterEach(() => {
-  mock.timers.reset();
+  time.restore();
   tab.room.dispose();
   tab.shared.dispose();
 });
@@ -28,13 +30,13 @@ function type(character: string): void {
 function typeWithoutPause(seconds: number): void {
   for (let second = 0; second < seconds; second++) {
     type('a');
-    mock.timers.tick(500);
+    time.tick(500);
     hub.turn();
     hub.tellStatus();
     type('b');
     tab.transport.deliver();
     assert.equal(tab.room.engine.isConfirmed, false);
-    mock.timers.tick(500);
+    time.tick(500);
   }
 }
 
@@ -49,9 +51,7 @@ test('who types without a pause is not taken for disconnected, nor for unsafe', 
 test('a connection that confirms nothing is given up', () => {
   typeWithoutPause(30);
   type('c');
-  for (let second = 0; second < 45; second++) {
-    mock.timers.tick(1_000);
-  }
+  time.tick(45_000);
   assert.equal(tab.transport.resets, 1);
   assert.equal(tab.room.connection, 'offline');
   assert.equal(tab.shared.dirty, true, 'something would be lost with the tab');
@@ -70,7 +70,7 @@ test('a page that woke up gives a silent connection up, and keeps one that answe
   await answered;
   assert.equal(tab.transport.resets, 0);
   const silent = tab.room.checkConnection();
-  mock.timers.tick(5_000);
+  time.tick(5_000);
   await silent;
   assert.equal(tab.transport.resets, 1);
 });

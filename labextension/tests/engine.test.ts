@@ -1,0 +1,127 @@
+/** The engine on what a real server said: `tests/support/recorded_frames.py` records it. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import './support/engine.js';
+import { JsonObject, Patch } from '../src/automerge.js';
+import { FrameType } from '../src/frames.js';
+import { SyncEngine } from '../src/syncEngine.js';
+
+interface IStep {
+  readonly step: string;
+  readonly frames: readonly string[];
+  readonly heads: readonly string[];
+  readonly cells: readonly { id: string; source: string; type: string; metadata: JsonObject }[];
+  readonly executions: { readonly [id: string]: readonly [string, number] };
+}
+
+// Compiled tests lie in lib/testing/tests.
+const fixture = new URL('../../../tests/fixtures/session.json', import.meta.url);
+const session = JSON.parse(readFileSync(fixture, 'utf8')) as IStep[];
+const framesOf = ({ frames }: IStep): Uint8Array[] =>
+  frames.map(frame => new Uint8Array(Buffer.from(frame, 'base64')));
+
+/** An engine, and what it was heard saying. */
+function listen(): { engine: SyncEngine; patches: (Patch[] | null)[]; sent: Uint8Array[] } {
+  const patches: (Patch[] | null)[] = [];
+  const sent: Uint8Array[] = [];
+  const engine = new SyncEngine({
+    notebookChanged: news => void patches.push(news),
+    runtimeChanged: () => undefined,
+    statusChanged: () => undefined,
+    peersChanged: () => undefined,
+    responseReceived: () => undefined,
+    eventReceived: () => undefined,
+    confirmationChanged: () => undefined
+  });
+  engine.connected(frame => sent.push(frame));
+  return { engine, patches, sent };
+}
+
+function check(engine: SyncEngine, { step, heads, cells, executions }: IStep): void {
+  const { notebook, runtime } = engine;
+  assert.deepEqual([...engine.heads].sort(), [...heads].sort(), step);
+  const shown = notebook.order.map(id => ({
+    id,
+    source: notebook.source(id),
+    type: notebook.cellType(id),
+    metadata: notebook.cellMetadata(id)
+  }));
+  assert.deepEqual(shown, cells, step);
+  for (const [id, [status, outputs]] of Object.entries(executions)) {
+    const execution = runtime.execution(id);
+    assert.deepEqual([execution?.status, execution?.outputs.length], [status, outputs], step);
+  }
+  assert.ok(engine.isConfirmed, step);
+  assert.equal(engine.unconfirmed, 0, step);
+}
+
+test('the engine shows at each step what the server has', () => {
+  const { engine, patches } = listen();
+  for (const step of session) {
+    framesOf(step).forEach(frame => engine.receive(frame));
+    check(engine, step);
+  }
+  assert.equal(patches[0], null, 'at first all of it is new');
+  assert.ok(patches.length > 1 && !patches.slice(1).includes(null), 'and after that it is told');
+  assert.equal(engine.status?.dirty, false);
+  assert.deepEqual(engine.status?.savedHeads, session[session.length - 1].heads);
+  engine.dispose();
+});
+
+for (const isRuntimeFirst of [true, false]) {
+  test(`one document may come ${isRuntimeFirst ? 'before' : 'after'} the other`, () => {
+    const { engine } = listen();
+    for (const step of session) {
+      const frames = framesOf(step);
+      const runtime = frames.filter(([type]) => type === (FrameType.RuntimeSync as number));
+      const rest = frames.filter(([type]) => type !== (FrameType.RuntimeSync as number));
+      const ordered = isRuntimeFirst ? [...runtime, ...rest] : [...rest, ...runtime];
+      ordered.forEach(frame => engine.receive(frame));
+      check(engine, step);
+    }
+    engine.dispose();
+  });
+}
+
+test('each sync message is answered before the next is read, and nothing is sent before the first', () => {
+  const { engine, sent } = listen();
+  engine.flush();
+  assert.equal(sent.length, 0);
+  for (const frame of session.flatMap(framesOf)) {
+    const said: number = sent.length;
+    const before = engine.heads.join();
+    engine.receive(frame);
+    if (engine.heads.join() !== before) {
+      assert.ok(sent.length > said, 'what brought changes is answered at once');
+      assert.equal(sent[said][0], FrameType.NotebookSync as number);
+    }
+  }
+  engine.dispose();
+});
+
+test('a connection that breaks anywhere is begun anew, and ends where it should', () => {
+  const all = session.flatMap(framesOf);
+  const last = session[session.length - 1];
+  for (let broken = 0; broken < all.length; broken++) {
+    const { engine } = listen();
+    all.slice(0, broken).forEach(frame => engine.receive(frame));
+    engine.disconnected();
+    assert.equal(engine.post(FrameType.Request, {}), false);
+    engine.connected(() => undefined);
+    all.forEach(frame => engine.receive(frame)); // the server says all of it again
+    check(engine, last);
+    engine.dispose();
+  }
+});
+
+test('what the server says of a later protocol is skipped, and what makes no sense is refused', () => {
+  const { engine } = listen();
+  framesOf(session[0]).forEach(frame => engine.receive(frame));
+  engine.receive(new Uint8Array([0x42, 1, 2, 3]));
+  check(engine, session[0]);
+  assert.throws(() => engine.receive(new Uint8Array([FrameType.NotebookSync, 1, 2, 3])));
+  assert.throws(() => engine.receive(new Uint8Array([FrameType.Status, 0x7b])));
+  check(engine, session[0]);
+  engine.dispose();
+});
