@@ -149,8 +149,8 @@ class Durability:
         if self._log is not None:
             try:
                 await self._log.close()
-            except RuntimedError as error:
-                _log.error("changes may be lost room=%s: %s", self._room.id, error.message)
+            except Exception as error:
+                _log.error("changes may be lost room=%s: %s", self._room.id, error)
                 self._log.abandon()
 
     async def discard(self) -> None:

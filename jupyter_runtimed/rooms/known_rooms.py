@@ -36,6 +36,14 @@ class KnownRooms:
             await self._services.leases.acquire(name)
             self._owned.add(name)
 
+    async def own_open_room(self, room_id: str) -> None:
+        """As `own`, of an open room that has no file any more: nobody else knows its id, so failures do not matter."""
+        try:
+            await self.own(room_id)
+        except Exception:
+            _log.exception("no lease for a room without a file room=%s", room_id)
+            self._owned.add(room_id)
+
     def check_owned(self, name: str) -> None:
         """Raise ActiveElsewhere when somebody else has taken it over since."""
         if self._services.leases is not None and name not in self._owned:
@@ -46,10 +54,13 @@ class KnownRooms:
         self._owned.discard(name)
 
     async def disown(self, name: str) -> None:
-        """It does not own it any more."""
+        """It does not own it any more. A lease that cannot be given up ends with the process."""
         self._owned.discard(name)
         if self._services.leases is not None:
-            await self._services.leases.release(name)
+            try:
+                await self._services.leases.release(name)
+            except Exception:
+                _log.exception("lease not given up name=%s", name)
 
     async def of_file(self, key: str) -> Restored | None:
         """The room of a file, if the log has one."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import posixpath
 
-from jupyter_runtimed.core.errors import FileExists, NotFound, PathAlreadyOpen, RuntimedError
+from jupyter_runtimed.core.errors import FileExists, NotFound, PathAlreadyOpen
 from jupyter_runtimed.rooms.known_rooms import KnownRooms
 from jupyter_runtimed.rooms.open_rooms import ROOM_CLOSED, OpenRooms
 from jupyter_runtimed.rooms.ports.contents import Contents, Identity
@@ -151,8 +151,9 @@ class Moves:
             self._index.claim(identity.key, room.id)
             room.file.key = identity.key
             room.durability.file_changed()
-        except RuntimedError as error:
-            # The file is somebody else's now. What is in this room is kept, and waits for a name.
-            _log.warning("rename not followed room=%s path=%s error=%s", room.id, path, error.message)
-            room.lose_file()
-            await self._known.own(room.id)
+        except Exception as error:
+            # The file is somebody else's now, or cannot be asked for. What is in this room waits for a name.
+            _log.warning("rename not followed room=%s path=%s error=%s", room.id, path, error)
+            if self._rooms.is_current(room):
+                room.lose_file()
+                await self._known.own_open_room(room.id)

@@ -96,9 +96,11 @@ class OpenRooms:
         try:
             await room.end(shutdown_kernel=shutdown_kernel, discard=discard)
         finally:
-            await self._known.disown(self.index.key(room.id) or room.id)
-            self.index.release(room.id)
-            del self._closing[room.id]
+            try:
+                await self._known.disown(self.index.key(room.id) or room.id)
+            finally:  # who waits for the file looks again and again while it is not free
+                self.index.release(room.id)
+                del self._closing[room.id]
             _log.info("room closed room=%s path=%s", room.id, room.file.path)
 
     async def until_closed(self, room_id: str) -> None:

@@ -148,12 +148,14 @@ class Room:
         """After `close`: end what is under way. `discard`: what the log has is wanted by nobody."""
         self.watch.stop()
         self.upkeep.stop()
-        if self.executor is not None:
-            await self.executor.stop(shutdown_kernel=shutdown_kernel)
-        await self.saver.stop()
-        await self.tasks.stop()
-        await (self.durability.discard() if discard else self.durability.end())
-        self.lifecycle.closed()
+        try:
+            if self.executor is not None:
+                await self.executor.stop(shutdown_kernel=shutdown_kernel)
+        finally:  # whatever a kernel does, the log is let go of: without that the room could not be opened again
+            await self.saver.stop()
+            await self.tasks.stop()
+            await (self.durability.discard() if discard else self.durability.end())
+            self.lifecycle.closed()
 
     # State.
 

@@ -90,8 +90,13 @@ class RoomOpening:
         room = self._room
         try:
             await reopen(room, restored.logged)
+        except LoadFailed as error:
+            self._failed(error)
         except RuntimedError as error:
-            self._failed(error if isinstance(error, LoadFailed) else LoadFailed(error.message, reason=error.code))
+            self._failed(LoadFailed(error.message, reason=error.code))
+        except Exception as error:  # whatever a storage raises: a room that loads for ever helps nobody
+            _log.exception("reopening failed room=%s", room.id)
+            self._failed(LoadFailed(f"the notebook could not be opened again: {error!r}"))
         else:
             room.lifecycle.loaded()
             self._become_whole()

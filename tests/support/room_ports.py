@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import posixpath
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runtimed.core.crdt import new_actor
@@ -264,6 +264,7 @@ class World:
         logs: where rooms are logged; none without it.
         leases: what other servers own.
         before: the life of the server before this one, whose files and blobs are still there.
+        wrap: what the rooms see of each port.
         files: bytes by name, without the ending.
     """
 
@@ -274,6 +275,7 @@ class World:
         logs: RoomLogs | None = None,
         leases: Leases | None = None,
         before: World | None = None,
+        wrap: Callable[[Any], Any] = lambda port: port,
         **files: bytes,
     ) -> None:
         self.clock = ManualClock()
@@ -286,15 +288,15 @@ class World:
         self._ids = before._ids if before is not None else 0
         self.registry = RoomRegistry(
             Services(
-                contents=self.contents,
-                blobs=self.blobs,
+                contents=wrap(self.contents),
+                blobs=wrap(self.blobs),
                 clock=self.clock,
                 make_executor=FakeExecutor,
                 new_id=self._new_id,
                 new_actor=new_actor,
                 settings=settings or RoomSettings(load_step_s=0.0, publish_s=0.0),
-                logs=logs,
-                leases=leases,
+                logs=wrap(logs),
+                leases=wrap(leases),
             )
         )
 
