@@ -3,7 +3,8 @@
 A name says everything about its content, so writers need no lock: whoever renames last has written the same bytes.
 For the same reason nothing is synced to the disk: a file that a power failure has torn does not match its name. Each
 file is compared with its name before it is trusted for the first time in this process; a torn one counts as missing,
-and is written again by the next `put` of the same bytes.
+and is written again by the next `put` of the same bytes. A put of what is there renews the time of the file, so a blob
+that somebody is about to refer to is never old enough to be collected.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import hashlib
 import logging
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from jupyter_runtimed.adapters.local_files import NO_SPACE
 from jupyter_runtimed.core.errors import Internal, NotFound, OutOfSpace
+from jupyter_runtimed.core.files import StoredBlob
 from jupyter_runtimed.core.ids import BlobHash, is_blob_hash
 
 log = logging.getLogger("jupyter_runtimed.blobs")
@@ -40,6 +44,7 @@ class BlobStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._trusted: set[str] = set()
+        self._removing = threading.Lock()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="runtimed-blobs")
 
     async def put(self, data: bytes) -> BlobHash:
@@ -84,6 +89,35 @@ class BlobStore:
         except (FileNotFoundError, NotFound):
             return None
 
+    async def inventory(self) -> list[StoredBlob]:
+        """See the port."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._inventory)
+
+    def _inventory(self) -> list[StoredBlob]:
+        now = time.time()
+        found = []
+        for path in self.folder.glob("??/??/*"):
+            if is_blob_hash(path.name):
+                with suppress(FileNotFoundError):
+                    status = path.stat()
+                    found.append(StoredBlob(path.name, status.st_size, now - status.st_mtime))
+        return found
+
+    async def remove(self, names: Sequence[str], min_age_s: float) -> int:
+        """See the port."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._remove, names, min_age_s)
+
+    def _remove(self, names: Sequence[str], min_age_s: float) -> int:
+        removed = 0
+        for name in names:
+            path = self.path(name)
+            with suppress(FileNotFoundError), self._removing:
+                if time.time() - path.stat().st_mtime >= min_age_s:
+                    path.unlink()
+                    self._trusted.discard(name)
+                    removed += 1
+        return removed
+
     def path(self, name: str) -> Path:
         """Where a blob is, or would be. Raises NotFound for what cannot name a blob."""
         if not is_blob_hash(name):
@@ -98,7 +132,7 @@ class BlobStore:
         name = hashlib.sha256(data).hexdigest()
         path = self.path(name)
         try:
-            if not self._is_there(path, data):
+            if not (self._is_there(path, data) and self._renew(path)):
                 self._make(path, data)
         except OSError as error:
             if error.errno in NO_SPACE:
@@ -114,6 +148,17 @@ class BlobStore:
             return path.name in self._trusted or path.read_bytes() == data
         except FileNotFoundError:
             return False
+
+    def _renew(self, path: Path) -> bool:
+        """Make a file young again; False when it was removed meanwhile."""
+        with self._removing:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                return False
+            except OSError:  # a file that cannot be touched cannot be removed
+                pass
+            return True
 
     def _make(self, path: Path, data: bytes) -> None:
         _make_folders(self.folder, path.parent)

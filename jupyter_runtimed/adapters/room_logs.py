@@ -11,16 +11,19 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from jupyter_runtimed.adapters.disk import Disk
+from jupyter_runtimed.adapters.log_mentions import check_readable, log_mentions
 from jupyter_runtimed.adapters.log_progress import Pace
 from jupyter_runtimed.adapters.room_log import FileRoomLog, Owner, save_path
 from jupyter_runtimed.core.errors import RuntimedError
+from jupyter_runtimed.core.files import StoredLog
 from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import CorruptJournal, Journal, LoggedRoom, RoomMeta, read_journal, read_meta
 
@@ -192,6 +195,27 @@ class FileRoomLogs:
             await self.retire(room_id)
         return due
 
+    # What they hold and how large they are.
+
+    async def mentions(self, wanted: Set[bytes], skip: Container[RoomId]) -> set[bytes]:
+        await self._in_thread(check_readable, self.folder)
+        found: set[bytes] = set()
+        for path in await self._in_thread(lambda: sorted(self.folder.glob("*.log"))):
+            if RoomId(path.stem) not in skip:
+                found |= await self._in_thread(log_mentions, path, wanted)
+        return found
+
+    async def usage(self) -> tuple[list[StoredLog], int]:
+        """The logs of this server's root with their sizes, largest first; and the bytes of the whole folder."""
+        await self._refresh()
+        sizes = await self._in_thread(_sizes, self.folder)
+        logs = [
+            StoredLog(room_id, seen.meta.path, sizes.get(f"{room_id}.log", 0))
+            for room_id, seen in self._seen.items()
+            if seen.meta.root == self.root
+        ]
+        return sorted(logs, key=lambda log: log.size, reverse=True), sum(sizes.values())
+
     def _path(self, room_id: RoomId) -> Path:
         if not _is_room_id(room_id):
             raise ValueError("room ids are UUIDs")
@@ -217,6 +241,14 @@ def _look_around(folder: Path, known: dict[RoomId, _Seen]) -> dict[RoomId, _Seen
             found[room_id] = seen
         except (OSError, CorruptJournal) as error:
             logger.warning("a log cannot be read path=%s: %s", path, error)
+    return found
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    found = {}
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found[path.name] = path.stat().st_size
     return found
 
 

@@ -159,6 +159,19 @@ class RuntimedApp(ExtensionApp):
         as it is kept, the room keeps its id, and replicas of it merge without questions.""",
     ).tag(config=True)
 
+    blob_grace_s = Float(
+        DAY_S,
+        min=1.0,
+        help="""How many seconds a blob (a picture, a long output, an attachment) must have been named by nothing before
+        it is removed: no open notebook, no room's log, no version in the history.""",
+    ).tag(config=True)
+
+    blob_check_s = Float(
+        3600.0,
+        min=1.0,
+        help="""How often in seconds it is looked for blobs that nothing names. Each look reads all logs of rooms.""",
+    ).tag(config=True)
+
     max_frame_bytes = Int(
         _DEFAULTS.max_frame_bytes,
         help="""The largest WebSocket message, blob or merge in bytes, at least 64 MiB. Higher: longer offline edits

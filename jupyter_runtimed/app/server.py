@@ -22,11 +22,13 @@ from jupyter_runtimed.core.files import ContentsEvent
 from jupyter_runtimed.handlers.blob_access import BlobAccess
 from jupyter_runtimed.handlers.services import Services as HandlerServices
 from jupyter_runtimed.handlers.upload_quota import UploadQuota
+from jupyter_runtimed.rooms.blob_collector import BlobCollector
 from jupyter_runtimed.rooms.blob_references import BlobReferences
 from jupyter_runtimed.rooms.executor import Executor
 from jupyter_runtimed.rooms.registry import RoomRegistry
 from jupyter_runtimed.rooms.room import Room
 from jupyter_runtimed.rooms.services import Services
+from jupyter_runtimed.rooms.storage import storage_object
 from jupyter_runtimed.rooms.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -79,6 +81,16 @@ class RuntimedServer:
                 leases=self._leases,
             )
         )
+        self._collector = BlobCollector(
+            self._registry.rooms,
+            self._logs,
+            self._blobs,
+            self._clock,
+            grace_s=app.blob_grace_s,
+            is_settled=lambda: self._registry.is_settled,
+            is_alone=self._is_alone,
+        )
+        self._blob_check_s = app.blob_check_s
         self._leases.on_lost = self._registry.lease_lost
         self._listener = ContentsListener(server.event_logger, self._on_contents_event)
         self._starting: asyncio.Task[None] | None = None
@@ -90,6 +102,7 @@ class RuntimedServer:
                 UploadQuota(app.max_upload_bytes_per_hour, time.monotonic),
             ),
             start=self.start,
+            storage=lambda: storage_object(self._logs, self._blobs, self._collector),
             limits=app.limits(),
             identity_check_s=app.identity_check_s,
         )
@@ -132,11 +145,20 @@ class RuntimedServer:
         await self._leases.start()
         self._listener.start()
         self._tasks.start(self._expire(), "expire logs")
+        self._tasks.start(self._collect(), "collect blobs")
 
     async def _expire(self) -> None:
         while True:
             await self._logs.expire(self._log_retention_s)
             await self._clock.sleep(DAY_S)
+
+    async def _collect(self) -> None:
+        while True:
+            await self._clock.sleep(self._blob_check_s)
+            await self._collector.collect()
+
+    async def _is_alone(self) -> bool:
+        return await self._leases.others() == 0
 
     async def stop(self) -> None:
         """Save and close what is open, within the time that is given for it and a little more."""

@@ -154,6 +154,10 @@ class TooLarge(RuntimedError):
     status = 413
 
 
+class CannotTell(RuntimedError):
+    """Something that has to be known before anything is removed cannot be found out."""
+
+
 class QuotaExceeded(RuntimedError):
     code = "quota_exceeded"
     status = 429

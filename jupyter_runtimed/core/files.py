@@ -49,3 +49,31 @@ class ContentsEvent:
     action: Literal["renamed", "deleted", "saved"]
     path: str
     new_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """One blob of a store.
+
+    Attributes:
+        size: in bytes.
+        age_s: seconds since it was put last.
+    """
+
+    name: str
+    size: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """The log of one room on the disk.
+
+    Attributes:
+        path: API path of its notebook; None while it is untitled, or when the log cannot be read.
+        size: in bytes.
+    """
+
+    room_id: str
+    path: str | None
+    size: int

@@ -15,6 +15,7 @@ from jupyter_runtimed.handlers.content import (
 )
 from jupyter_runtimed.handlers.probe import NothingHere, ProbeHandler
 from jupyter_runtimed.handlers.rooms import RoomHandler, RoomsHandler
+from jupyter_runtimed.handlers.storage import StorageHandler
 from jupyter_runtimed.handlers.sync_socket import SyncSocket
 
 _ROOM = r"/api/runtimed/rooms/([^/]+)"
@@ -31,6 +32,7 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (_ROOM + r"/notebook", NotebookHandler),
     (_ROOM + r"/requests", RequestsHandler),
     (r"/api/runtimed/blobs/?", BlobsHandler),
+    (r"/api/runtimed/storage/?", StorageHandler),
     (r"/api/runtimed/blobs/([^/]+)", BlobHandler),
     (r"/api/runtimed/.*", NothingHere),
 ]

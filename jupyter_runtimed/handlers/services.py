@@ -21,6 +21,7 @@ class Services:
         rooms: all rooms.
         blobs: the blob store, and who may have what of it.
         limits: the protocol's.
+        storage: the answer of the storage call.
         start: makes the rooms usable; called by whoever comes first, and returns at once after that.
         identity_check_s: how often a socket asks again who its user is and what they may do.
     """
@@ -28,6 +29,7 @@ class Services:
     rooms: RoomRegistry
     blobs: BlobAccess
     start: Callable[[], Awaitable[None]]
+    storage: Callable[[], Awaitable[dict[str, Any]]]
     limits: Limits = field(default_factory=Limits)
     identity_check_s: float = 60.0
 

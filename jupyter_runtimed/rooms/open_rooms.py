@@ -78,6 +78,11 @@ class OpenRooms:
 
     # Coming and going.
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no room is closing."""
+        return not self._closing
+
     def add(self, room: Room) -> None:
         """A room is open."""
         self._rooms[room.id] = room

@@ -65,6 +65,11 @@ class RoomRegistry:
         """All open rooms."""
         return list(self._open)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no room is being closed or made."""
+        return not self._opening and self._open.is_settled
+
     def room_objects(self) -> list[dict[str, Any]]:
         """The room objects of all open rooms, and of the untitled ones that wait in the log."""
         return [*(room.to_json() for room in self._open), *self._known.untitled(self._open)]

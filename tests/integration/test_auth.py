@@ -38,6 +38,7 @@ CALLS: list[tuple[str, str, Any, str, set[tuple[str, str]]]] = [
     ("GET", "/blobs/" + "0" * 64, None, "viewer", {READ}),
     ("HEAD", "/blobs/" + "0" * 64, None, "viewer", {READ}),
     ("POST", "/blobs", b"bytes", "editor", {WRITE}),
+    ("GET", "/storage", None, "viewer", {READ}),
     ("PUT", "/rooms/{room}/metadata/key", {"value": 1}, "editor", {WRITE, EXECUTE}),
     ("DELETE", "/rooms/{room}/metadata/key", None, "editor", {WRITE, EXECUTE}),
     ("POST", "/rooms/{room}/merge", b"nothing", "editor", {WRITE}),

@@ -39,6 +39,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/rooms/{room}/merge", b"none"),
     ("POST", "/blobs", b"bytes"),
     ("GET", "/blobs/x", None),
+    ("GET", "/storage", None),
     ("PATCH", "/rooms", None),
     ("DELETE", "/rooms/{room}", None),
 ]

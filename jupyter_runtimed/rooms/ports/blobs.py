@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from jupyter_runtimed.core.files import StoredBlob
 from jupyter_runtimed.core.ids import BlobHash
+
+
+class BlobInventory(Protocol):
+    """The part of a store that sees all of it: for collecting what nothing refers to."""
+
+    async def inventory(self) -> list[StoredBlob]:
+        """All blobs there are."""
+        ...
+
+    async def remove(self, names: Sequence[str], min_age_s: float) -> int:
+        """Remove blobs, but none that was put within so many seconds; how many were removed."""
+        ...
 
 
 class Blobs(Protocol):
