@@ -119,7 +119,7 @@ class OutputSink:
         return self.outputs.pending_bytes + self._writing_bytes > _TOO_MUCH_BYTES
 
     def begin(self, execution_id: ExecutionId) -> None:
-        """An execution begins: its outputs are wanted, and the first of them at once."""
+        """An execution begins: its outputs are wanted, and their pace begins anew."""
         self.outputs.begin(execution_id)
         self._writes = 0
 
