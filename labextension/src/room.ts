@@ -197,6 +197,10 @@ export class Room
 
   // ---- the bridge's host ----
 
+  get focus(): string | null {
+    return this.awareness.focus;
+  }
+
   edited(): void {
     if (this._flushTimer !== undefined) {
       return;

@@ -74,6 +74,26 @@ test('a cell that is moved keeps its identity in the document', async () => {
   assert.equal(bob.shared.cells[2], before, 'cells that stayed are not made anew');
 });
 
+test('the cell somebody is in stays when another moves it', async () => {
+  const hub = new Hub(
+    ['a', 'b', 'c', 'd'].map((id, index) => ({ id, source: id, position: `b${index + 1}` }))
+  );
+  const [alice, bob] = [await open(hub), await open(hub)];
+  for (const [from, to] of [
+    [0, 3],
+    [3, 1],
+    [1, 0]
+  ]) {
+    bob.room.awareness.focus = 'a';
+    const before = bob.shared.cells[from];
+    alice.shared.moveCell(from, to);
+    exchange(hub, alice, bob);
+    assert.equal(bob.shared.cells[to], before);
+    assert.deepEqual(ids(bob), ids(alice));
+    assert.equal(ids(bob)[to], 'a');
+  }
+});
+
 test('a type change keeps the cell', async () => {
   const hub = two();
   const [alice, bob] = [await open(hub), await open(hub)];

@@ -33,6 +33,10 @@ export class AwarenessBridge {
   }
 
   /** The cell this user is in. */
+  get focus(): string | null {
+    return this._focus;
+  }
+
   set focus(cellId: string | null) {
     if (this._focus !== cellId) {
       this._focus = cellId;

@@ -8,6 +8,8 @@ export interface IBridgeHost {
   readonly notebook: NotebookDocument;
   readonly runtime: RuntimeDocument;
   readonly writable: boolean;
+  /** The cell this user is in. */
+  readonly focus: string | null;
   /** Somebody edited here. */
   edited(): void;
   /** Somebody cleared a cell's outputs here. */

@@ -1,19 +1,22 @@
 /** Which cells there are, and in what order, both ways. */
 import { NotebookDocument } from '../notebookDocument.js';
-import { longestIncreasing } from '../sequence.js';
+import { isBefore, longestIncreasing } from '../sequence.js';
 import { YCellMap, yCellType, YCells, yId } from './cells.js';
 
 /**
  * Give the shared model the document's cells in the document's order.
  *
  * A shared model cannot move a cell, only delete and insert it; so only cells that really moved, or changed their
- * type, are made anew, and the caret stays in all others.
+ * type, are made anew, and the caret stays in all others. When somebody else moves the very cell this user is in, the
+ * cells around it are made anew instead, unless they are many.
  *
+ * @param focus the cell this user is in
  * @param make makes a cell that is missing
  */
 export function pullOrder(
   cells: YCells,
   document: NotebookDocument,
+  focus: string | null,
   make: (id: string) => YCellMap
 ): void {
   const wanted = document.order;
@@ -26,7 +29,10 @@ export function pullOrder(
     seen.add(id);
     return [(isRight && places.get(id)) || '', ''];
   });
-  const stays = longestIncreasing(pairs);
+  const stays = staying(
+    pairs,
+    focus === null ? -1 : present.findIndex(cell => yId(cell) === focus)
+  );
   for (let index = present.length - 1; index >= 0; index--) {
     if (!stays.has(index)) {
       cells.delete(index, 1);
@@ -44,6 +50,23 @@ export function pullOrder(
       cells.insert(start, made);
     }
   }
+}
+
+/** So many cells are made anew for the sake of the one this user is in. */
+const MADE_FOR_FOCUS = 20;
+
+/** The indexes of the cells that need not be made anew; the one that has the focus if that is possible. */
+function staying(pairs: [string, string][], focus: number): Set<number> {
+  const most = longestIncreasing(pairs);
+  if (focus < 0 || most.has(focus) || pairs[focus][0] === '') {
+    return most;
+  }
+  const kept = pairs[focus];
+  const around = pairs.map((pair, index): [string, string] =>
+    index === focus || isBefore(pair, kept) === index < focus ? pair : ['', '']
+  );
+  const others = longestIncreasing(around);
+  return most.size - others.size <= MADE_FOR_FOCUS ? others : most;
 }
 
 /**

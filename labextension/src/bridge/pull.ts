@@ -81,7 +81,7 @@ export class NotebookPull {
   /** @returns ids of cells that were made */
   private _order(): Set<string> {
     const made = new Set<string>();
-    pullOrder(this._shown.cells, this._host.notebook, id => {
+    pullOrder(this._shown.cells, this._host.notebook, this._host.focus, id => {
       made.add(id);
       return this._makeCell(id);
     });
