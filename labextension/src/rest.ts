@@ -18,6 +18,14 @@ export interface IRoomInfo {
   readonly path: string | null;
 }
 
+/** What a room needs of the server besides a socket. */
+export interface IRoomServer {
+  openRoom(path: string): Promise<IRoomInfo>;
+  merge(roomId: string, document: Uint8Array): Promise<string[]>;
+  blob(hash: string): Promise<Uint8Array>;
+  storeBlob(data: Uint8Array): Promise<JsonObject>;
+}
+
 export class RestClient {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
 

@@ -17,20 +17,12 @@ import { DirtyMark, ISafety } from './dirtyMark.js';
 import { CloseCode, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
 import { BlobCache } from './outputs.js';
-import type { IRoomInfo } from './rest.js';
+import type { IRoomServer } from './rest.js';
 import { RequestError, Requests } from './requests.js';
 import { IExecution, IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
 import { IPeer, IStatus } from './status.js';
 import { ISyncListener, SyncEngine } from './syncEngine.js';
 import { backoffSeconds, ITransport, ITransportListener } from './transport.js';
-
-/** What a room needs of the server besides a socket. */
-export interface IRoomServer {
-  openRoom(path: string): Promise<IRoomInfo>;
-  merge(roomId: string, document: Uint8Array): Promise<string[]>;
-  blob(hash: string): Promise<Uint8Array>;
-  storeBlob(data: Uint8Array): Promise<JsonObject>;
-}
 
 export type RoomConnection = 'opening' | 'online' | 'offline';
 
@@ -39,6 +31,8 @@ export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'confir
 
 /** Keystrokes that come faster than this go up together. */
 const PACE_MS = 25;
+/** A server that has not confirmed after this long is slow, and that is shown. */
+const SLOW_MS = 1_000;
 
 export interface IRoomOptions {
   readonly path: string;
@@ -140,6 +134,7 @@ export class Room
     this._isDisposed = true;
     this.engine.flush();
     clearTimeout(this._flushTimer);
+    clearTimeout(this._unsentTimer);
     this._watch.dispose();
     this._dirtyMark.dispose();
     this._transport.dispose();
@@ -212,6 +207,7 @@ export class Room
       this.engine.flush();
       this._watch.sent();
       this._dirtyMark.sent();
+      this._tellOfUnsent();
       this._showPeers();
     }, wait);
   }
@@ -364,6 +360,17 @@ export class Room
     return true;
   }
 
+  /** What was typed is told of at once while it cannot be sent, and else only if that takes long. */
+  private _tellOfUnsent(): void {
+    this._unsentTimer ??= setTimeout(
+      () => {
+        this._unsentTimer = undefined;
+        this._changed.emit('confirmation');
+      },
+      this.isOnline ? SLOW_MS : 0
+    );
+  }
+
   private _setConnection(connection: RoomConnection): void {
     this.connection = connection;
     if (connection === 'offline' && this.engine.unconfirmed > 0) {
@@ -382,6 +389,7 @@ export class Room
   private _roomId = '';
   private _serverPath: string | null = null;
   private _isDisposed = false;
+  private _unsentTimer: ReturnType<typeof setTimeout> | undefined;
   private _flushTimer: ReturnType<typeof setTimeout> | undefined;
   private _lastFlush = 0;
 }

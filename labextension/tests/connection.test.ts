@@ -1,6 +1,7 @@
 /** When a connection is given up, and when not. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { describe } from '../src/view/describe.js';
 import { Hub, settle } from './support/hub.js';
 import { exchange, ITab, openTab } from './support/rooms.js';
 import { ManualTime } from './support/time.js';
@@ -46,6 +47,23 @@ test('who types without a pause is not taken for disconnected, nor for unsafe', 
   assert.equal(tab.shared.dirty, false);
   exchange(hub, tab);
   assert.equal(hub.source('one'), 'ab'.repeat(70));
+});
+
+test('what is typed is told of when it cannot be sent, or when that takes long', async () => {
+  type('a');
+  time.tick(500);
+  assert.equal(describe(tab.room).text, 'Sending…');
+  const told: string[] = [];
+  tab.room.changed.connect(() => void told.push(describe(tab.room).text));
+  time.tick(400);
+  assert.deepEqual(told, [], 'it may arrive in a moment');
+  time.tick(200);
+  assert.deepEqual(told, ['Sending…']);
+  await tab.transport.lose();
+  told.length = 0;
+  type('b');
+  time.tick(30);
+  assert.deepEqual(told, ['Offline, 2 changes not sent']);
 });
 
 test('a connection that confirms nothing is given up', () => {

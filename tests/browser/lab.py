@@ -35,6 +35,17 @@ _HARMLESS = (
 )
 
 
+_NOTE_DIALOGS = """
+    window.dialogsSeen = [];
+    new MutationObserver(() => {
+        for (const dialog of document.querySelectorAll('.jp-Dialog:not([data-seen])')) {
+            dialog.dataset.seen = 'yes';
+            window.dialogsSeen.push(dialog.textContent);
+        }
+    }).observe(document, {childList: true, subtree: true});
+"""
+
+
 class Tab:
     """One browser context with one notebook: one person."""
 
@@ -72,6 +83,11 @@ class Tab:
     @property
     def dialogs(self) -> Locator:
         return self.page.locator(".jp-Dialog")
+
+    def dialogs_seen(self) -> list[str]:
+        """What any dialog said since the page was loaded."""
+        seen: list[str] = self.page.evaluate("window.dialogsSeen")
+        return seen
 
     def model(self, expression: str) -> Any:
         """A value of the notebook's model in this page; `nb` is the shared model, `panel` the widget."""
@@ -169,6 +185,19 @@ class Tab:
         self.page.reload()
         return self.wait_open()
 
+    def freeze(self) -> None:
+        """The machine sleeps: no timer, no event, no network."""
+        self._life_cycle("frozen")
+
+    def thaw(self) -> None:
+        """It is awake again."""
+        self._life_cycle("active")
+
+    def _life_cycle(self, state: str) -> None:
+        devtools = self.context.new_cdp_session(self.page)
+        devtools.send("Page.setWebLifecycleState", {"state": state})
+        devtools.detach()
+
     def shot(self, name: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=folder / f"{name}.png")
@@ -176,6 +205,9 @@ class Tab:
 
 class Lab:
     """A server, a browser, and the people who came.
+
+    Attributes:
+        port: where browsers look for the server; another one when there is something in between.
 
     Args:
         regulars: people who stay when a test is over; opening a page takes longer than most tests.
@@ -187,6 +219,7 @@ class Lab:
         self.server = server
         self.browser = browser
         self.artifacts = artifacts
+        self.port = server.port
         self.tabs: list[Tab] = []
         self._regulars = [] if regulars is None else regulars
         self._free = list(self._regulars)
@@ -207,7 +240,10 @@ class Lab:
         end = time.monotonic() + deadline_s
         while not is_so():
             assert time.monotonic() < end, what
-            self.tabs[0].page.wait_for_timeout(50)  # lets the driver's own loop run
+            if self.tabs:
+                self.tabs[0].page.wait_for_timeout(50)  # lets the driver's own loop run
+            else:
+                time.sleep(0.05)
 
     def wait_file(self, path: str, *sources: str) -> None:
         """Wait until there is a file with these cells."""
@@ -218,11 +254,13 @@ class Lab:
         )
 
     def url(self, path: str, app: str = "lab/tree", token: str = TOKEN) -> str:
-        return f"{self.server.url}{app}/{path}?{'reset&' if app == 'lab/tree' else ''}token={token}"
+        address = f"http://127.0.0.1:{self.port}{self.server.base_url}"
+        return f"{address}{app}/{path}?{'reset&' if app == 'lab/tree' else ''}token={token}"
 
     def visit(self, path: str, app: str = "lab/tree", token: str = TOKEN) -> Tab:
         context = self.browser.new_context(viewport={"width": 1200, "height": 800})
         context.set_default_timeout(SEEN_MS)
+        context.add_init_script(_NOTE_DIALOGS)
         page = context.new_page()
         tab = Tab(context, page, path)
         self.tabs.append(tab)

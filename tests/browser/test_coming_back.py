@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import ARTIFACTS, failed_name, start_server
 from tests.browser.lab import Lab, Tab
 from tests.support.server_process import ServerProcess
+from tests.support.tcp_proxy import WireThread, wire_in_a_thread
 
 
 @pytest.fixture
@@ -23,12 +25,31 @@ def own(tmp_path: Path, browser: Browser, request: pytest.FixtureRequest) -> Ite
         lab.close(failed_name(request))
 
 
+@pytest.fixture
+def wire(own: Lab) -> Iterator[WireThread]:
+    """What is between browsers and the server, for who opens a notebook while `own.port` says so."""
+    with wire_in_a_thread(own.server.port) as wire:
+        yield wire
+        wire.let_flow()
+
+
+@pytest.fixture
+def wired(own: Lab, wire: WireThread) -> tuple[Tab, Tab]:
+    """Alice, who is on the wire, and Bob, who is not, in one notebook."""
+    path = own.write("x = 1", "y = 2")
+    own.port = wire.port
+    alice = own.open(path)
+    own.port = own.server.port
+    return alice, own.open(path)
+
+
 def _is_shown_offline(tab: Tab) -> None:
     expect(tab.status).to_contain_text("Offline", timeout=30_000)
 
 
 def _is_back(tab: Tab) -> None:
-    expect(tab.status).to_contain_text("Saved", timeout=60_000)
+    expect(tab.status).to_have_text(re.compile(r"^Saved \d?\d:\d\d"), timeout=60_000)
+    expect(tab.status).to_have_attribute("title", re.compile("would survive a crash"))
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -52,8 +73,114 @@ def test_what_is_typed_while_the_server_is_away_goes_up_when_it_is_back(own: Lab
         _is_back(tab)
         tab.wait_sources("x = 123 + 1", "print('out')", "'from bob'")
         expect(tab.outputs(1)).to_have_text("out")
+        assert tab.dialogs_seen() == []
     assert alice.ids() == bob.ids()
     assert [cell.source for cell in own.read(path).cells] == alice.sources()
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_two_type_while_the_server_restarts(own: Lab, end: str) -> None:
+    path = own.write("", "")
+    alice, bob = own.open(path), own.open(path)
+    alice.click(0)
+    bob.click(1)
+    for number in range(60):
+        alice.type(chr(0x4E00 + number))
+        bob.type(chr(0x5E00 + number))
+        if number == 20:
+            _end(own.server, end)
+        if number == 40:
+            own.server.start()
+    for tab in (alice, bob):
+        tab.wait_sources(
+            "".join(chr(0x4E00 + number) for number in range(60)), "".join(chr(0x5E00 + number) for number in range(60))
+        )
+        _is_back(tab)
+        assert tab.dialogs_seen() == []
+    assert [cell.source for cell in own.read(path).cells] == alice.sources()
+
+
+def test_a_network_that_is_lost_comes_back(own: Lab, wire: WireThread, wired: tuple[Tab, Tab]) -> None:
+    alice, bob = wired
+    alice.click(0)
+    wire.cut()
+    alice.context.set_offline(True)
+    _is_shown_offline(alice)
+    expect(alice.status).to_have_text("Offline")
+    alice.type("23")
+    expect(alice.status).to_have_text(re.compile("^Offline, [12] changes? not sent$"))
+    expect(alice.status).to_have_attribute("title", re.compile("^Reconnecting"))
+    alice.shot("network-lost", own.artifacts)
+    bob.click(1).type("3")
+    bob.click(0, end=False).press("Control+Home").type("bob_")
+    wire.mend()
+    alice.context.set_offline(False)
+    for tab in (alice, bob):
+        tab.wait_sources("bob_x = 123", "y = 23")
+        _is_back(tab)
+        assert tab.dialogs_seen() == []
+    alice.type("4")
+    bob.wait_sources("bob_x = 1234", "y = 23")
+
+
+def test_a_network_that_goes_silent_is_noticed_when_the_page_wakes_up(
+    own: Lab, wire: WireThread, wired: tuple[Tab, Tab]
+) -> None:
+    alice, bob = wired
+    alice.click(0)
+    wire.silence()
+    alice.type("23")
+    bob.click(1).type("3")
+    expect(alice.status).to_have_text("Sending…")
+    alice.page.evaluate("window.dispatchEvent(new Event('online'))")
+    _is_shown_offline(alice)
+    wire.let_flow()
+    for tab in (alice, bob):
+        tab.wait_sources("x = 123", "y = 23")
+        _is_back(tab)
+        assert tab.dialogs_seen() == []
+
+
+@pytest.mark.parametrize("meanwhile", ["others type", "the network goes", "the server restarts"])
+def test_a_page_that_slept_catches_up(own: Lab, wire: WireThread, wired: tuple[Tab, Tab], meanwhile: str) -> None:
+    alice, bob = wired
+    alice.click(0).type("23")
+    alice.freeze()
+    bob.click(1).type("3")
+    if meanwhile == "the network goes":
+        wire.cut()
+    if meanwhile == "the server restarts":
+        own.server.kill()
+        own.server.start()
+    bob.click(0, end=False).press("Control+Home").type("bob_")
+    bob.run(1)
+    wire.mend()
+    alice.thaw()
+    for tab in (alice, bob):
+        tab.wait_sources("bob_x = 123", "y = 23")
+        _is_back(tab)
+        assert tab.dialogs_seen() == []
+    alice.type("4")
+    bob.wait_sources("bob_x = 1234", "y = 23")
+
+
+def test_who_closes_the_tab_during_a_long_cell_finds_all_of_it(own: Lab) -> None:
+    path = own.write("import time\nfor i in range(40):\n    print(i)\n    time.sleep(.05)", "'after'")
+    alice = own.open(path)
+    alice.click(0)
+    alice.command("notebook:run-all-cells")
+    expect(alice.outputs(0)).to_contain_text("3")
+    alice.click(1).type(" # typed")
+    expect(alice.status).not_to_have_text(re.compile("Sending"))
+    alice.context.close()
+    own.tabs.remove(alice)
+    own.wait_file(path, own.read(path).cells[0].source, "'after' # typed")
+    again = own.open(path)
+    expect(again.outputs(1)).to_have_text("'after'")
+    assert again.model("nb.cells[0].getOutputs()[0].text") == "".join(f"{i}\n" for i in range(40))
+    expect(again.prompt(0)).to_have_text("[1]:")
+    expect(again.prompt(1)).to_have_text("[2]:")
+    assert again.dialogs_seen() == []
 
 
 def test_a_server_that_lost_its_log_finds_the_notebook_again(own: Lab) -> None:
@@ -62,6 +189,7 @@ def test_a_server_that_lost_its_log_finds_the_notebook_again(own: Lab) -> None:
     alice.click(0).type("23")
     alice.wait_sources("x = 123")
     alice.wait_saved()
+    alice.wait_kernel()  # JupyterLab says in a dialog that it could not start one
     own.server.kill()
     _forget(own.server)
     _is_shown_offline(alice)

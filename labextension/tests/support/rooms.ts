@@ -1,7 +1,8 @@
 /** Rooms over a hub, for tests. */
 import { YNotebook } from '@jupyter/ydoc';
 import { MemoryTransport } from '../../src/memoryTransport.js';
-import { IRoomServer, Room } from '../../src/room.js';
+import type { IRoomServer } from '../../src/rest.js';
+import { Room } from '../../src/room.js';
 import { Hub, settle } from './hub.js';
 
 export class TestServer implements IRoomServer {
