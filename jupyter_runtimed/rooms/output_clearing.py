@@ -31,7 +31,7 @@ def clear_outputs(
             under_way.append(execution_id)
     if over:
         notebook.set_execution_ids(dict.fromkeys(over))
-    for execution_id in over.values():
+    for execution_id in set(over.values()) - notebook.shown_executions():
         sink.forget(execution_id)
         sink.change(_removal(execution_id), Urgency.NOW)
     for execution_id in under_way:

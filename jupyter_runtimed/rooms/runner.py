@@ -135,6 +135,8 @@ class Runner:
         entries = [Entry(ExecutionId(self._new_id()), CellId(cell.id), cell.source, batch) for cell in cells]
         for entry in entries:
             self._queue.queue(entry)
+        queued = {entry.cell_id for entry in entries}
+        kept = {cell.execution_id for cell in self._notebook.cells() if cell.id not in queued}
         begun = self._begin() if may_begin else None
         with self._runtime.edit() as edit:
             for cell, entry in zip(cells, entries, strict=True):
@@ -148,7 +150,8 @@ class Runner:
                     queued_at=now,
                     started_at=now if runs else None,
                 )
-                self._remove_if_over(edit, cell.execution_id)
+                if cell.execution_id not in kept:
+                    self._remove_if_over(edit, cell.execution_id)
         self._notebook.set_execution_ids({entry.cell_id: entry.execution_id for entry in entries})
         return [entry.execution_id for entry in entries]
 
@@ -366,7 +369,9 @@ class Runner:
         return entry
 
     def _is_shown(self, execution_id: ExecutionId, cell_id: CellId) -> bool:
-        return self._notebook.has_cell(cell_id) and self._notebook.cell(cell_id).execution_id == execution_id
+        if self._notebook.has_cell(cell_id) and self._notebook.cell(cell_id).execution_id == execution_id:
+            return True
+        return execution_id in self._notebook.shown_executions()
 
     def _is_over(self, execution_id: ExecutionId) -> bool:
         execution = self._runtime.executions.get(execution_id)

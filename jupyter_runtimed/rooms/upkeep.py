@@ -91,7 +91,7 @@ class Upkeep:
         return self._room.notebook.replica, self._room.runtime.replica
 
     def _forget_unshown(self) -> None:
-        shown = {cell.execution_id for cell in self._room.notebook.cells()}
+        shown = self._room.notebook.shown_executions()
         executions = self._room.runtime.executions
         for execution_id in [key for key, value in executions.items() if value.has_ended and key not in shown]:
             del executions[execution_id]

@@ -2,6 +2,7 @@ import { autosavePlugin } from './plugins/autosave.js';
 import { awarenessPlugin } from './plugins/awareness.js';
 import { cellExecutorPlugin } from './plugins/cellExecutor.js';
 import { cellStatesPlugin } from './plugins/cellStates.js';
+import { lazyOutputsPlugin } from './plugins/lazyOutputs.js';
 import { inputsPlugin } from './plugins/inputs.js';
 import { kernelControlPlugin } from './plugins/kernelControl.js';
 import { roomsPlugin } from './plugins/rooms.js';
@@ -21,6 +22,7 @@ export default findRival() !== null
       cellExecutorPlugin,
       inputsPlugin,
       trustPlugin,
+      lazyOutputsPlugin,
       cellStatesPlugin,
       kernelControlPlugin,
       statusPlugin,

@@ -193,6 +193,33 @@ export function toOutput(manifest: Manifest, blobs: BlobCache): Output | Promise
   return waiting.length === 0 ? output : Promise.all(waiting).then(() => output);
 }
 
+/** The pieces of content of an output. */
+function contents(manifest: Manifest): Json[] {
+  const { data, text, ...others } = manifest;
+  return [
+    ...Object.values(others),
+    ...(isObject(data) ? Object.values(data) : []),
+    ...(Array.isArray(text) ? text : [text ?? null])
+  ];
+}
+
+/** Whether part of an output stands in blobs. */
+export function needsFetch(manifest: Manifest): boolean {
+  return contents(manifest).some(content => readReference(content) !== null);
+}
+
+/** What stands for an output until it is fetched. No two outputs have the same, so that one can be told by it. */
+export function placeholder(manifest: Manifest): Output {
+  const references = contents(manifest).flatMap(content => readReference(content) ?? []);
+  const size = references.reduce((sum, reference) => sum + reference.size, 0);
+  const kind = isObject(manifest.data) ? Object.keys(manifest.data).join(', ') : 'text';
+  return {
+    output_type: 'display_data',
+    data: { 'text/plain': `[${kind}, ${Math.ceil(size / 1000)} kB]` },
+    metadata: { runtimed: { blobs: references.map(({ blob }) => blob) } }
+  };
+}
+
 function joinPieces(pieces: readonly Json[], blobs: BlobCache): string | Promise<string> {
   const values = pieces.map(piece => blobs.value('text/plain', piece));
   const join = (texts: readonly Json[]): string => texts.map(text => String(text ?? '')).join('');

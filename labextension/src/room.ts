@@ -215,7 +215,7 @@ export class Room
   cleared(cellId: string): void {
     if ((this.execution(cellId)?.outputs.length ?? 0) > 0) {
       this.request('clear_outputs', { cell_ids: [cellId] }, true).catch(() =>
-        this.bridge.refreshOutputs(cellId)
+        this.bridge.outputs.refresh(cellId)
       );
     }
   }

@@ -294,10 +294,10 @@ test('a stream grows at its end, and shrinks when a line is written over', async
   });
   say('10% 20%\n');
   settle(hub, tab.transport);
-  tab.room.bridge.showOutputs('one');
+  void tab.room.bridge.outputs.show('one');
   say('10% 99');
   settle(hub, tab.transport);
-  tab.room.bridge.showOutputs('one');
+  void tab.room.bridge.outputs.show('one');
   assert.deepEqual(cell.getOutputs(), [{ output_type: 'stream', name: 'stdout', text: '10% 99' }]);
   assert.deepEqual(deltas, [
     [{ retain: 3 }, { insert: ' 20%\n' }],

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -198,6 +199,31 @@ def test_a_server_that_lost_its_log_finds_the_notebook_again(own: Lab) -> None:
     _is_back(alice)
     alice.wait_sources("x = 1234")
     assert [cell.source for cell in own.read(path).cells] == ["x = 1234"]
+
+
+def test_a_file_that_was_changed_while_the_server_was_away_and_its_log_lost_is_merged(own: Lab) -> None:
+    path = own.write("a = 1", "b = 1", "c = 1", "d = 1")
+    alice = own.open(path)
+    alice.click(0).type("0")
+    own.wait_file(path, "a = 10", "b = 1", "c = 1", "d = 1")
+    own.server.kill()
+    _forget(own.server)
+    notebook = own.read(path)
+    notebook.cells[1].source = "b = 2"
+    notebook.cells[3].source = "d = 2"
+    nbformat.write(notebook, own.server.root / path)
+    _is_shown_offline(alice)
+    alice.click(0).type("0")
+    alice.click(2).press("Escape", "b", "Enter").type("new = 1")
+    alice.click(4, end=False).press("Control+Home").type("# alice\n")
+    alice.shot("merge-before", ARTIFACTS)
+    own.server.start()
+    _is_back(alice)
+    alice.shot("merge-after", ARTIFACTS)
+    alice.wait_sources("a = 100", "b = 2", "c = 1", "new = 1", "# alice\nd = 2")
+    own.wait_file(path, "a = 100", "b = 2", "c = 1", "new = 1", "# alice\nd = 2")
+    alice.click(1).type("0")
+    own.wait_file(path, "a = 100", "b = 20", "c = 1", "new = 1", "# alice\nd = 2")
 
 
 def test_closing_a_tab_never_asks_to_save(own: Lab) -> None:

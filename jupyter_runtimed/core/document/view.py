@@ -77,6 +77,10 @@ class NotebookView:
         self._follow()
         return list(self._ordered())
 
+    def shown_executions(self) -> set[str | None]:
+        """The executions that cells show; a copied cell shows the same one as its original."""
+        return {cell.execution_id for cell in self.cells()}
+
     def cell(self, cell_id: str) -> Cell:
         """One cell. Raises NoSuchCell."""
         self._follow()

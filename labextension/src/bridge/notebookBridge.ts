@@ -36,15 +36,17 @@ export class NotebookBridge {
     const attachments = new AttachmentTranslator(_host.blobs, _host.storeBlob);
     this._shown = new ShownNotebook(shared);
     this._pull = new NotebookPull(this._shown, _host, attachments);
-    this._push = new NotebookPush(this._shown, _host, attachments);
-    this._outputs = new OutputsMirror(
+    this.outputs = new OutputsMirror(
       { execution: id => this.execution(id), cell: id => this.cell(id) },
       _host.blobs,
       write => this.transact(write)
     );
+    this._push = new NotebookPush(this._shown, _host, attachments, this.outputs.memory);
     this._shown.cells.observeDeep(this._onCells);
     shared.ymeta.observeDeep(this._onMetadata);
   }
+
+  readonly outputs: OutputsMirror;
 
   /** Whether the document has been shown at all. */
   get isLoaded(): boolean {
@@ -67,7 +69,7 @@ export class NotebookBridge {
   }
 
   dispose(): void {
-    this._outputs.dispose();
+    this.outputs.dispose();
     this._shown.cells.unobserveDeep(this._onCells);
     this._shown.shared.ymeta.unobserveDeep(this._onMetadata);
   }
@@ -81,7 +83,7 @@ export class NotebookBridge {
       return;
     }
     if (patches !== null && this._isLoaded) {
-      this._pull.patches(patches).forEach(id => this._outputs.refresh(id));
+      this._pull.patches(patches).forEach(id => this.outputs.refresh(id));
       return;
     }
     this._shown.transact(() => {
@@ -92,7 +94,7 @@ export class NotebookBridge {
       this._pull.all();
     });
     for (const id of this._shown.known.keys()) {
-      this._outputs.show(id);
+      void this.outputs.show(id);
     }
   }
 
@@ -105,19 +107,17 @@ export class NotebookBridge {
     for (const id of this._shown.known.keys()) {
       const execution = this._host.notebook.executionId(id);
       if (change.executions === null || (execution !== null && change.executions.has(execution))) {
-        this._outputs.refresh(id);
+        this.outputs.refresh(id);
       }
     }
   }
 
-  /** Show the outputs of a cell as they are, now. */
-  showOutputs(cellId: string): void {
-    this._outputs.show(cellId);
-  }
-
-  /** Show the outputs of a cell as they are, whatever was done to them here. */
-  refreshOutputs(cellId: string): void {
-    this._outputs.refresh(cellId);
+  /** Show the outputs of all cells, those that nobody has seen yet, too. */
+  async showAllOutputs(): Promise<void> {
+    for (const id of this._shown.known.keys()) {
+      this.outputs.approach(id);
+    }
+    await Promise.all([...this._shown.known.keys()].map(id => this.outputs.show(id)));
   }
 
   /** Show the one cell that a notebook without cells has. */
@@ -175,7 +175,7 @@ export class NotebookBridge {
 
   /** A pasted cell brings outputs along that no execution of it made. */
   private _showPasted(cellIds: string[]): void {
-    cellIds.forEach(id => setTimeout(() => this._outputs.refresh(id)));
+    cellIds.forEach(id => setTimeout(() => this.outputs.refresh(id)));
   }
 
   private readonly _onMetadata = (_: readonly YEvent[], transaction: Y.Transaction): void => {
@@ -226,7 +226,6 @@ export class NotebookBridge {
   private readonly _shown: ShownNotebook;
   private readonly _pull: NotebookPull;
   private readonly _push: NotebookPush;
-  private readonly _outputs: OutputsMirror;
   private _isLoaded = false;
   private _hasEdits = false;
   private _held: Map<string, string> | null = null;

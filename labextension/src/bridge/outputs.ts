@@ -12,8 +12,9 @@
 import * as Y from 'yjs';
 import { sameJson } from '../notebookDocument.js';
 import { hasEnded, IExecution, isFromKernel, Manifest } from '../runtimeDocument.js';
-import { BlobCache, mergeStreams, Output, toOutput } from '../outputs.js';
+import { BlobCache, mergeStreams, needsFetch, Output, placeholder, toOutput } from '../outputs.js';
 import { YCellMap, yOutputs } from './cells.js';
+import { OutputsMemory } from './outputsMemory.js';
 
 export type Transact = (write: () => void) => void;
 
@@ -39,7 +40,7 @@ export class OutputsMirror {
       this._late.add(cellId);
       return;
     }
-    this.show(cellId);
+    void this.show(cellId);
     const timer = setTimeout(() => {
       this._timers.delete(cellId);
       if (this._late.delete(cellId)) {
@@ -47,6 +48,21 @@ export class OutputsMirror {
       }
     }, INTERVAL_MS);
     this._timers.set(cellId, timer);
+  }
+
+  readonly memory = new OutputsMemory();
+
+  /** From now on what is large is fetched only for cells that came near to what somebody sees. */
+  beLazy(): void {
+    this._near ??= new Set();
+  }
+
+  /** A cell is about to be seen. */
+  approach(cellId: string): void {
+    if (this._near !== null && !this._near.has(cellId)) {
+      this._near.add(cellId);
+      void this.show(cellId);
+    }
   }
 
   dispose(): void {
@@ -57,8 +73,12 @@ export class OutputsMirror {
     this._timers.clear();
   }
 
-  /** Show it at once. */
-  show(cellId: string): void {
+  /**
+   * Show it at once.
+   *
+   * @returns fulfilled when what had to be fetched is shown, too
+   */
+  async show(cellId: string): Promise<void> {
     const cell = this._source.cell(cellId);
     if (cell === null || yOutputs(cell) === null) {
       return;
@@ -67,17 +87,27 @@ export class OutputsMirror {
     this._showState(cell, execution);
     const version = (this._versions.get(cellId) ?? 0) + 1;
     this._versions.set(cellId, version);
-    const outputs = this._convert(execution?.outputs ?? []);
+    const outputs = this._convert(execution?.outputs ?? [], this._near?.has(cellId) ?? true);
     if (!(outputs instanceof Promise)) {
-      this._write(cell, outputs);
+      this._showOutputs(cellId, cell, execution, outputs);
       return;
     }
-    void outputs.then(ready => {
-      const now = this._source.cell(cellId);
-      if (!this._isDisposed && this._versions.get(cellId) === version && now !== null) {
-        this._write(now, ready);
-      }
-    });
+    const ready = await outputs;
+    const now = this._source.cell(cellId);
+    if (!this._isDisposed && this._versions.get(cellId) === version && now !== null) {
+      this._showOutputs(cellId, now, execution, ready);
+    }
+  }
+
+  private _showOutputs(
+    cellId: string,
+    cell: YCellMap,
+    execution: IExecution | null,
+    outputs: Output[]
+  ): void {
+    this._write(cell, outputs);
+    const isFinal = execution !== null && hasEnded(execution);
+    this.memory.note(cellId, isFinal ? execution.id : null, outputs);
   }
 
   private _showState(cell: YCellMap, execution: IExecution | null): void {
@@ -97,8 +127,10 @@ export class OutputsMirror {
     });
   }
 
-  private _convert(manifests: readonly Manifest[]): Output[] | Promise<Output[]> {
-    const outputs = manifests.map(manifest => toOutput(manifest, this._blobs));
+  private _convert(manifests: readonly Manifest[], isNear: boolean): Output[] | Promise<Output[]> {
+    const outputs = manifests.map(manifest =>
+      isNear || !needsFetch(manifest) ? toOutput(manifest, this._blobs) : placeholder(manifest)
+    );
     return outputs.some(output => output instanceof Promise)
       ? Promise.all(outputs).then(mergeStreams)
       : mergeStreams(outputs as Output[]);
@@ -158,6 +190,8 @@ export class OutputsMirror {
     }
   }
 
+  /** Cells that came near; null: all count as such. */
+  private _near: Set<string> | null = null;
   private _isDisposed = false;
   private readonly _versions = new Map<string, number>();
   private readonly _timers = new Map<string, ReturnType<typeof setTimeout>>();

@@ -1,6 +1,7 @@
 /** From the shared model into the notebook document: what somebody did to cells here. */
 import { UUID } from '@lumino/coreutils';
 import * as Y from 'yjs';
+import { Output } from '../outputs.js';
 import { AttachmentTranslator } from './attachments.js';
 import {
   cellOf,
@@ -15,6 +16,7 @@ import {
 } from './cells.js';
 import { IBridgeHost } from './host.js';
 import { pushOrder } from './order.js';
+import { OutputsMemory } from './outputsMemory.js';
 import { ShownNotebook } from './shown.js';
 import { pushText } from './text.js';
 
@@ -24,7 +26,8 @@ export class NotebookPush {
   constructor(
     private readonly _shown: ShownNotebook,
     private readonly _host: IBridgeHost,
-    private readonly _attachments: AttachmentTranslator
+    private readonly _attachments: AttachmentTranslator,
+    private readonly _memory: OutputsMemory
   ) {}
 
   /** Whether an event is for the document: outputs are not, nor is a mark on the cell that is not there. */
@@ -82,7 +85,7 @@ export class NotebookPush {
           source: ySource(cell).toString(),
           metadata: plain(yMetadata(cell)),
           attachments: null,
-          executionId: this._executions.get(id) ?? null
+          executionId: this._executions.get(id) ?? this._pastedExecution(cell)
         });
         this._pushAttachments(id, cell);
       },
@@ -137,6 +140,12 @@ export class NotebookPush {
         this._host.edited();
       }
     });
+  }
+
+  /** A cell that was copied shows what its original showed. */
+  private _pastedExecution(cell: YCellMap): string | null {
+    const id = this._memory.find((yOutputs(cell)?.toJSON() ?? []) as Output[]);
+    return id !== null && this._host.runtime.execution(id) !== null ? id : null;
   }
 
   /** What cells showed, so that an undone deletion shows it again. */

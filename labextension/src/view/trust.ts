@@ -11,7 +11,7 @@ import type { Contents } from '@jupyterlab/services';
 import { isTrusted } from '../bridge/outputs.js';
 import { isObject } from '../notebookDocument.js';
 import { Room } from '../room.js';
-import { isFromKernel } from '../runtimeDocument.js';
+import { isFromKernel, Manifest } from '../runtimeDocument.js';
 
 export class Trust {
   constructor(
@@ -48,9 +48,11 @@ export class Trust {
   /** Let the server say which outputs of the file it signed; asked only if anything hangs on it. */
   private async _askSignature(): Promise<void> {
     const untrusted = this._panel.content.widgets.filter(
-      cell => cell instanceof CodeCell && !cell.model.trusted && cell.model.outputs.length > 0
+      cell => cell instanceof CodeCell && !cell.model.trusted
     ) as CodeCell[];
-    if (!untrusted.some(hasActiveOutput)) {
+    const isActive = (cell: CodeCell): boolean =>
+      hasActiveOutput(this._room.execution(cell.model.id)?.outputs ?? []);
+    if (!untrusted.some(isActive)) {
       return;
     }
     const path = this._room.path;
@@ -70,14 +72,12 @@ export class Trust {
 }
 
 /** Whether an output is of a kind that JupyterLab shows otherwise when it is trusted. */
-function hasActiveOutput(cell: CodeCell): boolean {
-  for (let index = 0; index < cell.model.outputs.length; index++) {
-    const { data } = cell.model.outputs.get(index);
-    if (Object.keys(data).some(mime => !mime.startsWith('text/plain') && !isPicture(mime))) {
-      return true;
-    }
-  }
-  return false;
+function hasActiveOutput(outputs: readonly Manifest[]): boolean {
+  return outputs.some(
+    ({ data }) =>
+      isObject(data) &&
+      Object.keys(data).some(mime => !mime.startsWith('text/plain') && !isPicture(mime))
+  );
 }
 
 function isPicture(mime: string): boolean {

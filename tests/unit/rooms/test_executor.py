@@ -150,6 +150,26 @@ async def test_a_new_run_replaces_the_old_one_in_the_document() -> None:
         assert await r.executor.wait(first, 1) == {"status": "done", "execution_count": None}
 
 
+async def test_what_a_copied_cell_shows_outlives_its_original() -> None:
+    async with cell_runner() as r:
+        first = await r.run("a")
+        r.kernel.print(first, "out")
+        r.kernel.end(first)
+        await settle()
+        r.notebook.set_execution_id("b", first)
+        second = await r.run("a")
+        r.kernel.end(second)
+        await settle()
+        assert r.shown(first) == [("stdout", "out")] and r.execution(second).status == "done"
+        r.notebook.set_execution_id("c", second)
+        await r.executor.clear_outputs(["a"])
+        await settle()
+        assert {first, second} <= set(r.runtime.executions)
+        await r.executor.clear_outputs(["b", "c"])
+        await settle()
+        assert not {first, second} & set(r.runtime.executions) and r.is_mirrored()
+
+
 async def test_a_run_that_was_asked_again_while_it_ran_is_removed_when_it_ends() -> None:
     async with cell_runner() as r:
         first, second = await r.run(), await r.run()
