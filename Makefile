@@ -132,8 +132,25 @@ test: setup $(DONE)/rivals $(DONE)/browser
 	$(MAKE) test-server
 	$(MAKE) test-browser
 
-bench: $(DONE)/venv $(DONE)/js
-	$(BIN)/python -m benchmarks
+# The peers that are measured beside this one, each in an environment of its own.
+$(DONE)/venv-jc/ready: | $(BIN)/python
+	@mkdir -p $(DONE)
+	$(BIN)/python -m venv $(DONE)/venv-jc
+	$(DONE)/venv-jc/bin/python -m pip install --quiet jupyter-collaboration==5.0.4 'jupyterlab>=4.6,<4.7' ipykernel
+	@touch $@
+
+$(DONE)/venv-jsd/ready: | $(BIN)/python
+	@mkdir -p $(DONE)
+	$(BIN)/python -m venv $(DONE)/venv-jsd
+	$(DONE)/venv-jsd/bin/python -m pip install --quiet jupyter-server-documents==0.3.3 ipykernel
+	@touch $@
+
+BENCH_NEEDS := $(DONE)/venv $(DONE)/js $(DONE)/labextension $(DONE)/browser \
+  $(DONE)/venv-jc/ready $(DONE)/venv-jsd/ready
+
+# One table after the other; BENCH_ARGS=--quick for a short run.
+bench: $(BENCH_NEEDS)
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 soak: $(DONE)/venv $(DONE)/js $(DONE)/labextension-tests
 	$(PYTEST) -m soak --timeout=0 tests

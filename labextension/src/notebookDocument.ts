@@ -196,10 +196,16 @@ export class NotebookDocument {
    * Put the cells in this order, moving as few as possible.
    *
    * @param ids every cell of the notebook, once
+   * @param moved cells that were moved, so that not their neighbours are
    */
-  arrange(ids: readonly string[]): void {
+  arrange(ids: readonly string[], moved: ReadonlySet<string> = new Set()): void {
     const positions = ids.map(id => this._position(id));
-    const stays = longestIncreasing(positions.map((position, index) => [position, ids[index]]));
+    const pairs = positions.map((position, index): [string, string] => [position, ids[index]]);
+    let stays = longestIncreasing(pairs);
+    if (stays.size === ids.length) {
+      return;
+    }
+    stays = longestIncreasing(pairs.map(pair => (moved.has(pair[1]) ? ['', ''] : pair)));
     let last: [string, string] = ['', ''];
     ids.forEach((id, index) => {
       const position = positions[index];

@@ -72,6 +72,15 @@ test('a cell that is moved keeps its identity in the document', async () => {
   assert.deepEqual(hub.order, ['d', 'a', 'b', 'c']);
   assert.equal(hub.cell('d'), object);
   assert.equal(bob.shared.cells[2], before, 'cells that stayed are not made anew');
+  for (const [from, to] of [
+    [0, 1],
+    [1, 0]
+  ]) {
+    const neighbour = bob.shared.cells[to];
+    alice.shared.moveCell(from, to);
+    exchange(hub, alice, bob);
+    assert.equal(bob.shared.cells[from], neighbour, 'nor is the other of two that change places');
+  }
 });
 
 test('the cell somebody is in stays when another moves it', async () => {
@@ -92,6 +101,28 @@ test('the cell somebody is in stays when another moves it', async () => {
     assert.deepEqual(ids(bob), ids(alice));
     assert.equal(ids(bob)[to], 'a');
   }
+});
+
+test('JupyterLab hears of one coming or going at a time', async () => {
+  const hub = new Hub(
+    ['a', 'b', 'c', 'd', 'e', 'f'].map((id, index) => ({
+      id,
+      source: id,
+      position: `b${index + 1}`
+    }))
+  );
+  const [alice, bob] = [await open(hub), await open(hub)];
+  const steps: number[] = [];
+  bob.shared.changed.connect((_, { cellsChange }) => {
+    steps.push((cellsChange ?? []).filter(({ retain }) => retain === undefined).length);
+  });
+  alice.shared.moveCells(4, 1, 2);
+  alice.shared.deleteCell(0);
+  alice.shared.insertCell(4, { cell_type: 'code', source: 'new' } as never);
+  exchange(hub, alice, bob);
+  assert.deepEqual(sources(bob), sources(alice));
+  assert.ok(steps.filter(step => step > 0).length > 2);
+  assert.equal(Math.max(...steps), 1);
 });
 
 test('a type change keeps the cell', async () => {

@@ -116,3 +116,40 @@ def test_another_persons_caret_and_name_are_seen(lab: Lab) -> None:
     expect(bob.cells.nth(0).locator(".jp-RuntimedPeople")).to_have_text("")
     alice.context.close()
     expect(bob.cells.nth(1).locator(".jp-RuntimedPeople")).to_have_text("")
+
+
+_MARK = """() => {
+    window.focused = document.activeElement;
+    for (const cell of window.jupyterapp.shell.currentWidget.content.widgets) {
+        cell.node.dataset.mark = cell.model.id;
+    }
+}"""
+
+_MARKS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => [cell.model.id, cell.node.dataset.mark])"""
+
+
+def test_what_others_do_takes_nobodys_focus_and_makes_no_cell_anew(lab: Lab, two: Two) -> None:
+    alice, bob = two("one", "two", "three", "four", "five")
+    carol = lab.open(alice.path)
+    one, second, three, four, five = alice.ids()
+    alice.click(1, end=False).press("Control+Home", "ArrowRight", "ArrowRight")
+    alice.page.evaluate(_MARK)
+    bob.click(1, end=False).press("Control+Home").type("bob ")  # in front of the caret
+    carol.click(1).type(" carol")  # behind it
+    alice.wait_sources("one", "bob two carol", "three", "four", "five")
+    bob.click(4).press("Escape", "Control+Shift+ArrowUp", "Control+Shift+ArrowUp")  # another cell moves
+    carol.click(1).press("Escape", "Control+Shift+ArrowUp")  # and the very one
+    alice.wait_sources("bob two carol", "one", "five", "three", "four")
+    bob.press("a").wait_until("nb.cells.length === 6")  # a cell above
+    carol.click(1).press("Escape", "d", "d")  # and one less
+    alice.wait_until("nb.cells.length === 5 && nb.cells[1].getSource() === ''")
+    alice.type("!")
+    for tab in (alice, bob, carol):
+        tab.wait_sources("bob tw!o carol", "", "five", "three", "four")
+    new = alice.ids()[1]
+    assert alice.ids() == bob.ids() == carol.ids() == [second, new, five, three, four]
+    assert one not in alice.ids()
+    assert alice.page.evaluate("document.activeElement === window.focused")
+    marks = dict(alice.page.evaluate(_MARKS))
+    assert {cell for cell, mark in marks.items() if mark != cell} <= {new, five}, "only what moved is made anew"
+    assert marks[second] == second

@@ -4,8 +4,8 @@
  * The Automerge document is the truth, the shared model only what JupyterLab shows and edits:
  *
  * 1. A local transaction of the shared model is in the document before control returns to the event loop.
- * 2. News of the document is in the shared model in one transaction, whose origin is the bridge. Nothing is merged
- *    here, and what the bridge wrote is never written back.
+ * 2. News of the document is in the shared model before control returns to the event loop, in transactions of the
+ *    bridge's own. Nothing is merged here, and what the bridge wrote is never written back.
  * 3. Outputs, prompt numbers and trust go one way, from the runtime document; who clears outputs asks the server to.
  * 4. A notebook without cells shows one that is not in the document until somebody types in it.
  * 5. Whoever may not write sees his edit vanish.
@@ -86,13 +86,11 @@ export class NotebookBridge {
       this._pull.patches(patches).forEach(id => this.outputs.refresh(id));
       return;
     }
-    this._shown.transact(() => {
-      if (!this._isLoaded) {
-        this._isLoaded = true;
-        this._pull.begin();
-      }
-      this._pull.all();
-    });
+    if (!this._isLoaded) {
+      this._isLoaded = true;
+      this._pull.begin();
+    }
+    this._pull.all();
     for (const id of this._shown.known.keys()) {
       void this.outputs.show(id);
     }

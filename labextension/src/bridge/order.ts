@@ -3,6 +3,11 @@ import { NotebookDocument } from '../notebookDocument.js';
 import { isBefore, longestIncreasing } from '../sequence.js';
 import { YCellMap, yCellType, YCells, yId } from './cells.js';
 
+export interface IShownCells {
+  readonly cells: YCells;
+  readonly transact: (write: () => void) => void;
+}
+
 /**
  * Give the shared model the document's cells in the document's order.
  *
@@ -10,12 +15,17 @@ import { YCellMap, yCellType, YCells, yId } from './cells.js';
  * type, are made anew, and the caret stays in all others. When somebody else moves the very cell this user is in, the
  * cells around it are made anew instead, unless they are many.
  *
+ * Neighbours that come, or go, do so in a transaction of their own: JupyterLab looks for the active cell after each
+ * step of a transaction, where it stands at the end of it, and so loses it over a transaction of two steps.
+ *
+ * @param moved cells that are known to have been moved, so that not their neighbours are made anew
  * @param focus the cell this user is in
  * @param make makes a cell that is missing
  */
 export function pullOrder(
-  cells: YCells,
+  { cells, transact }: IShownCells,
   document: NotebookDocument,
+  moved: ReadonlySet<string>,
   focus: string | null,
   make: (id: string) => YCellMap
 ): void {
@@ -25,7 +35,10 @@ export function pullOrder(
   const seen = new Set<string>();
   const pairs = present.map((cell): [string, string] => {
     const id = yId(cell);
-    const isRight = !seen.has(id) && yCellType(cell) === document.cellType(id);
+    const isRight =
+      !seen.has(id) &&
+      yCellType(cell) === document.cellType(id) &&
+      (id === focus || !moved.has(id));
     seen.add(id);
     return [(isRight && places.get(id)) || '', ''];
   });
@@ -34,8 +47,13 @@ export function pullOrder(
     focus === null ? -1 : present.findIndex(cell => yId(cell) === focus)
   );
   for (let index = present.length - 1; index >= 0; index--) {
-    if (!stays.has(index)) {
-      cells.delete(index, 1);
+    const end = index + 1;
+    while (index >= 0 && !stays.has(index)) {
+      index--;
+    }
+    if (index + 1 < end) {
+      const start = index + 1;
+      transact(() => cells.delete(start, end - start));
     }
   }
   const left = new Set(present.filter((_, index) => stays.has(index)).map(yId));
@@ -47,7 +65,7 @@ export function pullOrder(
       index++;
     }
     if (made.length > 0) {
-      cells.insert(start, made);
+      transact(() => cells.insert(start, made));
     }
   }
 }
@@ -94,14 +112,19 @@ export function pushOrder(
       document.deleteCell(id);
     }
   }
+  const moved = new Set<string>();
   present.forEach((cell, index) => {
     const id = ids[index];
     if (!document.has(id)) {
       add(id, cell);
     } else if (known.get(id) !== cell) {
       update(id, cell);
+      moved.add(id);
     }
   });
   // Cells that arrived but are not shown yet keep their places.
-  document.arrange(ids.filter(id => document.has(id)));
+  document.arrange(
+    ids.filter(id => document.has(id)),
+    moved
+  );
 }

@@ -31,10 +31,10 @@ export class NotebookPull {
   /** Compare everything. */
   all(): void {
     const document = this._host.notebook;
+    const present = this._shown.known;
+    this._order(new Set());
     this._shown.transact(() => {
       pullMetadata(this._shown.metadata, document.metadata);
-      const present = this._shown.known;
-      this._order();
       for (const [id, cell] of this._shown.known) {
         if (present.get(id) === cell) {
           setText(ySource(cell), document.source(id));
@@ -50,10 +50,9 @@ export class NotebookPull {
    * @returns the cells that were made, or that show another execution
    */
   patches(patches: Patch[]): Set<string> {
-    const changed = new Set<string>();
+    const fresh = patches.some(changesOrder) ? this._order(movedCells(patches)) : new Set<string>();
+    const changed = new Set(fresh);
     this._shown.transact(() => {
-      const fresh = patches.some(changesOrder) ? this._order() : new Set<string>();
-      fresh.forEach(id => changed.add(id));
       for (const patch of patches) {
         const [root, key, field] = patch.path;
         if (root === 'metadata') {
@@ -79,9 +78,9 @@ export class NotebookPull {
   }
 
   /** @returns ids of cells that were made */
-  private _order(): Set<string> {
+  private _order(moved: ReadonlySet<string>): Set<string> {
     const made = new Set<string>();
-    pullOrder(this._shown.cells, this._host.notebook, this._host.focus, id => {
+    pullOrder(this._shown, this._host.notebook, moved, this._host.focus, id => {
       made.add(id);
       return this._makeCell(id);
     });
@@ -132,4 +131,9 @@ function changesOrder({ path }: Patch): boolean {
   return (
     path[0] === 'cells' && (path.length <= 2 || path[2] === 'position' || path[2] === 'cell_type')
   );
+}
+
+function movedCells(patches: Patch[]): Set<string> {
+  const places = patches.filter(({ path }) => path[0] === 'cells' && path[2] === 'position');
+  return new Set(places.map(({ path }) => String(path[1])));
 }

@@ -27,9 +27,9 @@ export class ShownNotebook {
   }
 
   /** Write what nobody edited here; see `isOwn`. */
-  transact(write: () => void): void {
+  readonly transact = (write: () => void): void => {
     this.shared.ydoc.transact(write, this);
-  }
+  };
 
   /** Whether a transaction is one of `transact`. */
   isOwn(transaction: Y.Transaction): boolean {
