@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from jupyter_runtimed.core.journal import (
     RoomMeta,
     encode_meta,
     encode_record,
+    encode_version,
     iter_encoded,
 )
 
@@ -136,6 +137,10 @@ class FileRoomLog:
             self._meta = replace(self._meta, settled=False)
             self._on_meta(self._meta)
         self._push(records)
+
+    def note_version(self, version: Mapping[str, Any]) -> None:
+        if self.exists:
+            self._push([encode_version(version)])
 
     def update(self, meta: RoomMeta) -> None:
         self._set_meta(replace(meta, pending=self._meta.pending, settled=self._meta.settled))

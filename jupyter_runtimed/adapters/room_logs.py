@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jupyter_runtimed.adapters.disk import Disk
-from jupyter_runtimed.adapters.log_mentions import check_readable, log_mentions
+from jupyter_runtimed.adapters.log_mentions import check_readable, is_set_aside, log_mentions
 from jupyter_runtimed.adapters.log_progress import Pace
 from jupyter_runtimed.adapters.room_log import FileRoomLog, Owner, save_path
 from jupyter_runtimed.core.errors import RuntimedError
@@ -137,7 +137,12 @@ class FileRoomLogs:
         if journal.damage is not None:
             self._report_damage(path, journal)
         return LoggedRoom(
-            meta, journal.notebook, journal.runtime, self._pending(path, meta), journal.damage is not None
+            meta,
+            journal.notebook,
+            journal.runtime,
+            self._pending(path, meta),
+            journal.damage is not None,
+            list(journal.versions.values()),
         )
 
     def _pending(self, path: Path, meta: RoomMeta) -> bytes | None:
@@ -171,6 +176,11 @@ class FileRoomLogs:
     async def put_aside(self, room_id: RoomId, reason: str) -> None:
         self._seen.pop(room_id, None)
         await self._in_thread(self._put_aside, self._path(room_id), reason)
+
+    async def purge(self, room_id: RoomId) -> None:
+        for path in await self._in_thread(lambda: list(self.folder.glob(f"{self._path(room_id).name}.*"))):
+            if is_set_aside(path):
+                await self._in_thread(self._disk.remove, path)
 
     async def retire(self, room_id: RoomId) -> None:
         self._open.pop(room_id, None)

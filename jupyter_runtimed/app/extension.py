@@ -152,6 +152,20 @@ class RuntimedApp(ExtensionApp):
         Lower: who was signed out is disconnected sooner; each check asks the identity provider.""",
     ).tag(config=True)
 
+    version_pause_s = Float(
+        _ROOMS.version_pause_s,
+        min=0.1,
+        help="""How many seconds nobody must edit a notebook before what was done is a version in its history; after
+        half an hour it is one in any case.""",
+    ).tag(config=True)
+
+    version_retention_s = Float(
+        _ROOMS.version_retention_s,
+        min=0.0,
+        help="""How many seconds versions of a notebook can be seen and restored. They are in the room's log, so no
+        longer than `log_retention_s` after its last use.""",
+    ).tag(config=True)
+
     log_retention_s = Float(
         30 * DAY_S,
         min=0.0,
@@ -230,6 +244,8 @@ class RuntimedApp(ExtensionApp):
             idle_s=self.room_idle_s,
             cool_s=self.cool_s,
             max_runtime_changes=self.max_runtime_changes,
+            version_pause_s=self.version_pause_s,
+            version_retention_s=self.version_retention_s,
             ready_wait_s=self.ready_wait_s,
             stop_save_s=self.stop_save_s,
         )

@@ -20,6 +20,7 @@ from jupyter_runtimed.client.errors import (
     TimedOut,
 )
 from jupyter_runtimed.client.execution import Execution
+from jupyter_runtimed.client.history import NotebookVersion
 from jupyter_runtimed.client.notebook import Notebook
 from jupyter_runtimed.client.outputs import BlobRef, ExecutionError, ExecutionResult, Output
 from jupyter_runtimed.client.rest import RoomInfo
@@ -31,6 +32,7 @@ from jupyter_runtimed.core.errors import (
     NoSuchCell,
     NoSuchExecution,
     NoSuchRoom,
+    NoSuchVersion,
     NotFound,
     PathAlreadyOpen,
     RuntimedError,
@@ -55,10 +57,12 @@ __all__ = [
     "NoSuchCell",
     "NoSuchExecution",
     "NoSuchRoom",
+    "NoSuchVersion",
     "NotFound",
     "NotLoaded",
     "Notebook",
     "NotebookClosed",
+    "NotebookVersion",
     "Output",
     "PathAlreadyOpen",
     "Person",

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from jupyter_runtimed.client.blobs import BlobCache
 from jupyter_runtimed.client.connection import Backoff
+from jupyter_runtimed.client.history import NotebookVersion
 from jupyter_runtimed.client.notebook import Notebook
 from jupyter_runtimed.client.peer import Peer
 from jupyter_runtimed.client.rest import Rest, RoomInfo, room_route
 from jupyter_runtimed.core.crdt import new_actor
 from jupyter_runtimed.core.errors import BadRequest
-from jupyter_runtimed.core.ids import is_blob_hash
+from jupyter_runtimed.core.ids import Heads, heads_from_hex, is_blob_hash
 
 OPEN_DEADLINE_S = 60.0
 
@@ -137,6 +139,40 @@ class Client:
         """The nbformat notebook that a save would write now, outputs included."""
         found: dict[str, Any] = await self._rest.call("GET", f"{room_route(room_id)}/notebook")
         return found
+
+    # ---- history ----
+
+    async def versions(self, room_id: str) -> list[NotebookVersion]:
+        """The versions of a notebook, latest first."""
+        answer = await self._rest.call("GET", f"{room_route(room_id)}/history")
+        return [NotebookVersion.from_json(body) for body in answer["versions"]]
+
+    async def version_json(self, room_id: str, version: str) -> dict[str, Any]:
+        """The nbformat notebook as it was at the end of a version, without outputs.
+
+        Raises:
+            NoSuchVersion: it is not kept any more.
+        """
+        answer = await self._rest.call("GET", f"{room_route(room_id)}/history/{quote(version, safe='')}")
+        notebook: dict[str, Any] = answer["notebook"]
+        return notebook
+
+    async def restore_version(self, room_id: str, version: str) -> Heads:
+        """Make the notebook what it was, as an edit that everybody sees; the heads after it.
+
+        Raises:
+            NoSuchVersion: it is not kept any more.
+        """
+        answer = await self._rest.call("POST", f"{room_route(room_id)}/history/{quote(version, safe='')}/restore")
+        return heads_from_hex(answer["heads"])
+
+    async def forget_history(self, room_id: str) -> None:
+        """Keep the present of a notebook and nothing of its past. Those who have it open connect anew by themselves.
+
+        Raises:
+            NotSaved, OutOfSpace, FileChanged: it could not be saved first, and nothing was forgotten.
+        """
+        await self._rest.call("DELETE", f"{room_route(room_id)}/history")
 
     # ---- blobs and the server ----
 

@@ -92,6 +92,10 @@ class NoSuchCell(NotFound):
     code = "no_such_cell"
 
 
+class NoSuchVersion(NotFound):
+    code = "no_such_version"
+
+
 class NoSuchExecution(NotFound):
     code = "no_such_execution"
 

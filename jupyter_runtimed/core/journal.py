@@ -7,7 +7,8 @@ record  length u32 | crc32 u32 | kind u8 | payload[length]      little endian; t
 ```
 
 Reading replays the records in order: a snapshot record replaces what is known of its document, a change record
-adds to it, a meta record overwrites the fields it names. The invariant: whatever is cut off or damaged at the end
+adds to it, a meta record overwrites the fields it names, a version record (who edited when: `core.versions`) takes the
+place of the one of its number. The invariant: whatever is cut off or damaged at the end
 of a file, reading gives a prefix of the records that were written, never anything else.
 
 This module knows bytes only. Which changes a chunk holds is `core.crdt`'s business, files are `adapters.room_log`'s.
@@ -41,6 +42,7 @@ class RecordKind(IntEnum):
     NOTEBOOK_SNAPSHOT = 3
     RUNTIME_SNAPSHOT = 4
     META = 5
+    VERSION = 6
 
 
 CHANGE_KINDS: Mapping[DocumentName, RecordKind] = {
@@ -85,6 +87,7 @@ class RoomMeta:
         residue: what the notebook document cannot hold of the file (`core.residue`), as JSON.
         base: the last common version when no heads name it (`core.merge.Version`), as JSON.
         kernel_name: which kernel the room starts.
+        forgotten: names of changes of histories that were forgotten (`core.forgotten`), base64.
         more: further fields, kept as they are.
     """
 
@@ -103,6 +106,7 @@ class RoomMeta:
     residue: Any = None
     base: Any = None
     kernel_name: str | None = None
+    forgotten: str | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -146,11 +150,13 @@ class LogState:
         notebook: Automerge chunks that make the notebook document, document chunk first.
         runtime: the same of the runtime document.
         heads: of both.
+        versions: those of the notebook document, as JSON.
     """
 
     notebook: Sequence[bytes]
     runtime: Sequence[bytes]
     heads: DocumentHeads
+    versions: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ class LoggedRoom:
         runtime: the same of the runtime document.
         pending: the bytes of a save that was begun and not confirmed.
         was_cut: the end of the log was damaged and is missing.
+        versions: of the notebook document, as JSON.
     """
 
     meta: RoomMeta
@@ -169,6 +176,7 @@ class LoggedRoom:
     runtime: Sequence[bytes]
     pending: bytes | None = None
     was_cut: bool = False
+    versions: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(slots=True)
@@ -179,6 +187,7 @@ class Journal:
         meta: the fields of all meta records, later over earlier.
         notebook: Automerge chunks of the notebook document: its latest snapshot, then the changes since.
         runtime: the same of the runtime document.
+        versions: the latest record of each version, by number.
         good_length: bytes of the file that were read; everything behind it is not a record.
         damage: None, or why reading stopped before the end of the file.
     """
@@ -186,6 +195,7 @@ class Journal:
     meta: dict[str, Any] = field(default_factory=dict)
     notebook: list[bytes] = field(default_factory=list)
     runtime: list[bytes] = field(default_factory=list)
+    versions: dict[int, dict[str, Any]] = field(default_factory=dict)
     good_length: int = 0
     damage: Literal["torn", "corrupt"] | None = None
 
@@ -202,12 +212,18 @@ def encode_meta(values: Mapping[str, Any]) -> bytes:
     return encode_record(RecordKind.META, json.dumps(values, separators=(",", ":")).encode("ascii"))
 
 
+def encode_version(value: Mapping[str, Any]) -> bytes:
+    """A version record; it has a `number`."""
+    return encode_record(RecordKind.VERSION, json.dumps(value, separators=(",", ":")).encode("ascii"))
+
+
 def iter_encoded(meta: RoomMeta, state: LogState) -> Iterator[bytes]:
-    """A whole file, in pieces: the header, the meta fields, both documents."""
+    """A whole file, in pieces: the header, the meta fields, both documents, the versions."""
     yield HEADER
     yield encode_meta(meta.to_json())
     yield encode_record(RecordKind.NOTEBOOK_SNAPSHOT, b"".join(state.notebook))
     yield encode_record(RecordKind.RUNTIME_SNAPSHOT, b"".join(state.runtime))
+    yield from map(encode_version, state.versions)
 
 
 def iter_records(data: bytes | memoryview) -> Iterator[tuple[int, memoryview, int]]:
@@ -257,13 +273,11 @@ def read_journal(data: bytes | memoryview) -> Journal:
 
 def _replay(journal: Journal, kind: int, payload: memoryview) -> None:
     if kind == RecordKind.META:
-        try:
-            values = json.loads(bytes(payload))
-        except ValueError as error:  # the checksum held: we wrote nonsense, or somebody forged it
-            raise RecordDamage("corrupt") from error
-        if not isinstance(values, dict):
-            raise RecordDamage("corrupt")
-        journal.meta.update(values)
+        journal.meta.update(_read_object(payload))
+    elif kind == RecordKind.VERSION:
+        version = _read_object(payload)
+        if isinstance(version.get("number"), int):
+            journal.versions[version["number"]] = version
     elif kind == RecordKind.NOTEBOOK_CHANGE:
         journal.notebook.append(bytes(payload))
         journal.meta["settled"] = False
@@ -272,9 +286,20 @@ def _replay(journal: Journal, kind: int, payload: memoryview) -> None:
         journal.meta["settled"] = False
     elif kind == RecordKind.NOTEBOOK_SNAPSHOT:
         journal.notebook = [bytes(payload)] if payload else []
+        journal.versions.clear()  # of another history
     elif kind == RecordKind.RUNTIME_SNAPSHOT:
         journal.runtime = [bytes(payload)] if payload else []
     # Kinds of a later version are skipped: their checksum held, so what follows can be trusted.
+
+
+def _read_object(payload: memoryview) -> dict[str, Any]:
+    try:
+        value = json.loads(bytes(payload))
+    except ValueError as error:  # the checksum held: we wrote nonsense, or somebody forged it
+        raise RecordDamage("corrupt") from error
+    if not isinstance(value, dict):
+        raise RecordDamage("corrupt")
+    return value
 
 
 def read_meta(file: BinaryIO) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from tornado import web
 from jupyter_runtimed.core.errors import BadRequest
 from jupyter_runtimed.core.ids import heads_to_hex
 from jupyter_runtimed.core.requests import encode_json
+from jupyter_runtimed.core.versions import Person
 from jupyter_runtimed.handlers.base import RuntimedHandler
 from jupyter_runtimed.handlers.errors import status_of_code
+from jupyter_runtimed.handlers.identity import describe_user
+from jupyter_runtimed.rooms.authors import acting_as
 from jupyter_runtimed.rooms.peer import Caller
 from jupyter_runtimed.rooms.room import Room
 
@@ -32,7 +35,10 @@ class ContentHandler(RuntimedHandler):
     async def caller(self) -> Caller:
         """Who asks, and what they may do."""
         return Caller(
-            self.username, await self.is_allowed("write", "contents"), await self.is_allowed("execute", "kernels")
+            self.username,
+            await self.is_allowed("write", "contents"),
+            await self.is_allowed("execute", "kernels"),
+            describe_user(self.current_user)["name"],
         )
 
     async def act(self, room_id: str, action: str, **fields: Any) -> None:
@@ -87,7 +93,9 @@ class MergeHandler(ContentHandler):
     async def post(self, room_id: str) -> None:
         data = self.read_body(self.services.limits.max_frame_bytes)
         room = await self.loaded(room_id)
-        await self.answer(await room.merge(data))
+        name = describe_user(self.current_user)["name"]
+        with acting_as(Person(self.username, name)):
+            await self.answer(await room.merge(data))
 
 
 class AllMetadataHandler(ContentHandler):

@@ -13,6 +13,7 @@ from jupyter_runtimed.handlers.content import (
     NotebookHandler,
     RequestsHandler,
 )
+from jupyter_runtimed.handlers.history import HistoryHandler, RestoreHandler, VersionHandler
 from jupyter_runtimed.handlers.probe import NothingHere, ProbeHandler
 from jupyter_runtimed.handlers.rooms import RoomHandler, RoomsHandler
 from jupyter_runtimed.handlers.storage import StorageHandler
@@ -30,6 +31,9 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (_ROOM + r"/metadata/?", AllMetadataHandler),
     (_ROOM + r"/metadata/(.+)", MetadataHandler),
     (_ROOM + r"/notebook", NotebookHandler),
+    (_ROOM + r"/history/?", HistoryHandler),
+    (_ROOM + r"/history/([^/]+)", VersionHandler),
+    (_ROOM + r"/history/([^/]+)/restore", RestoreHandler),
     (_ROOM + r"/requests", RequestsHandler),
     (r"/api/runtimed/blobs/?", BlobsHandler),
     (r"/api/runtimed/storage/?", StorageHandler),

@@ -17,6 +17,8 @@ from jupyter_runtimed.core.ipynb import Import
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.merge import merge_file, merge_replica
 from jupyter_runtimed.core.runtime import Execution
+from jupyter_runtimed.core.versions import ON_DISK
+from jupyter_runtimed.rooms.authors import acting_as
 from jupyter_runtimed.rooms.durability import Durability, DurableRoom
 from jupyter_runtimed.rooms.loader import LARGE_BYTES, threaded
 from jupyter_runtimed.rooms.ports.contents import FileState
@@ -71,16 +73,17 @@ async def merge_from_disk(room: MergingRoom, state: FileState, *, check: Callabl
         return
     # From here to the end there is no wait: nobody sees half a merge.
     had_unsaved = room.has_unsaved
-    merged = merge_file(
-        room.notebook,
-        room.runtime,
-        room.durability.base(),
-        incoming.imported,
-        incoming.executions,
-        residue=file.residue,
-        fetch=services.blobs.read,
-        is_fresh=lambda execution: execution.revision > file.saved_revision,
-    )
+    with acting_as(ON_DISK):
+        merged = merge_file(
+            room.notebook,
+            room.runtime,
+            room.durability.base(),
+            incoming.imported,
+            incoming.executions,
+            residue=file.residue,
+            fetch=services.blobs.read,
+            is_fresh=lambda execution: execution.revision > file.saved_revision,
+        )
     file.residue = merged.residue
     file.is_deleted = False
     if had_unsaved:
@@ -134,10 +137,11 @@ async def merge_from_replica(room: MergingRoom, data: bytes, *, check: Callable[
     Raises:
         Malformed, OverLimit: the bytes are no Automerge document, or too large a one.
     """
-    limits, replica = room.services.settings.limits, room.notebook.replica
+    limits = room.services.settings.limits
     theirs = await threaded(len(data) > LARGE_BYTES, lambda: load_foreign(data, limits))
     check()
-    merged = merge_replica(room.notebook, theirs, lambda change: replica.contains((change,)))
+    replica, forgotten = room.notebook.replica, room.forgotten
+    merged = merge_replica(room.notebook, theirs, lambda change: replica.contains((change,)) or change in forgotten)
     return {"heads": heads_to_hex(replica.heads), "kept_aside": list(merged.kept_aside)}
 
 

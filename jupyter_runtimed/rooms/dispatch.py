@@ -14,6 +14,7 @@ from jupyter_runtimed.core import requests as r
 from jupyter_runtimed.core.errors import BadRequest, Forbidden, Internal
 from jupyter_runtimed.core.ids import heads_to_hex
 from jupyter_runtimed.core.native import fits, is_key
+from jupyter_runtimed.rooms.authors import acting_as
 from jupyter_runtimed.rooms.peer import Caller
 from jupyter_runtimed.rooms.services import RoomExecutor
 
@@ -49,7 +50,8 @@ async def act(room: Room, caller: Caller, request: r.Request) -> dict[str, Any]:
     """
     check_permission(caller, request)
     _, action = ACTIONS[type(request)]
-    return await action(room, caller, request)
+    with acting_as(caller.person):
+        return await action(room, caller, request)
 
 
 def _heads(room: Room) -> list[str]:

@@ -18,14 +18,17 @@ from typing import Protocol
 from jupyter_runtimed.core.crdt import Advance, Replica
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import RuntimedError
+from jupyter_runtimed.core.forgotten import ForgottenChanges
 from jupyter_runtimed.core.ids import Heads, RoomId
 from jupyter_runtimed.core.journal import DocumentHeads, LogState, RoomMeta
 from jupyter_runtimed.core.merge import Version
 from jupyter_runtimed.core.runtime import RuntimeDocument
+from jupyter_runtimed.core.versions import VersionRecord
 from jupyter_runtimed.rooms.file import NotebookFile
 from jupyter_runtimed.rooms.ports.clock import Clock, Timer
 from jupyter_runtimed.rooms.ports.log import RoomLog, RoomLogs
 from jupyter_runtimed.rooms.room_view import iso
+from jupyter_runtimed.rooms.version_keeper import VersionKeeper
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
 
@@ -38,6 +41,8 @@ class DurableRoom(Protocol):
     notebook: NotebookDocument
     runtime: RuntimeDocument
     kernel_name: str | None
+    versions: VersionKeeper
+    forgotten: ForgottenChanges
 
     @property
     def has_unsaved(self) -> bool:
@@ -193,7 +198,30 @@ class Durability:
             [notebook.save()] if compact else pieces(notebook),
             [runtime.save()] if compact else pieces(runtime),
             self._heads(),
+            self._room.versions.to_log(),
         )
+
+    def version_noted(self, record: VersionRecord) -> None:
+        """A version of the notebook has begun, changed or ended."""
+        if self._log is not None:
+            self._log.note_version(record.to_json())
+
+    def notebook_renewed(self) -> None:
+        """The notebook document is another one, with the same content."""
+        self._restored_heads = None
+        if self._log is not None and self._log.exists:
+            self._log.update(self._meta())
+            self._log.replace("notebook", pieces(self._room.notebook.replica), self._heads())
+
+    async def forget(self) -> None:
+        """Write the log anew, so that it holds nothing but what the documents hold; remove copies of it.
+
+        Raises:
+            OutOfSpace, Internal: it could not be written. The old log is still there.
+        """
+        if self._log is not None and self._logs is not None:
+            await self._log.rewrite()
+            await self._logs.purge(self._room.id)
 
     def _heads(self) -> DocumentHeads:
         return DocumentHeads(self._room.notebook.replica.heads, self._room.runtime.replica.heads)
@@ -261,6 +289,7 @@ class Durability:
             residue=file.residue.to_json(),
             base=file.base.to_json() if file.base is not None else None,
             kernel_name=self._room.kernel_name,
+            forgotten=self._room.forgotten.text,
             more={"closed": True} if self._is_put_away else {},
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from jupyter_runtimed.core.errors import ProtocolError, RateExceeded
 from jupyter_runtimed.core.ids import PeerId
+from jupyter_runtimed.core.versions import Person
 from jupyter_runtimed.rooms.frame_rate import FrameRate
 from jupyter_runtimed.rooms.ports.socket import PeerSocket
 
@@ -34,11 +35,18 @@ class Caller:
 
     Attributes:
         name: the username, for `submitted_by`.
+        display_name: how others are told of them.
     """
 
     name: str
     can_write: bool
     can_execute: bool
+    display_name: str = ""
+
+    @property
+    def person(self) -> Person:
+        """For the history."""
+        return Person(self.name, self.display_name)
 
 
 class Peer:
@@ -86,7 +94,8 @@ class Peer:
     def caller(self) -> Caller:
         """Who the peer is, with what it may do now."""
         socket = self.socket
-        return Caller(str(socket.user.get("username") or ""), socket.can_write, socket.can_execute)
+        username, name = str(socket.user.get("username") or ""), str(socket.user.get("name") or "")
+        return Caller(username, socket.can_write, socket.can_execute, name)
 
     def put(self, frame: bytes) -> None:
         """Add a frame that must be sent word for word. Raises TooSlow."""

@@ -16,9 +16,12 @@ from typing import Any
 from jupyter_runtimed.core.crdt import Advance
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import NoSuchRoom, RuntimedError
-from jupyter_runtimed.core.ids import Heads, RoomId
+from jupyter_runtimed.core.forgotten import ForgottenChanges
+from jupyter_runtimed.core.ids import Heads, PeerId, RoomId
 from jupyter_runtimed.core.lifecycle import Lifecycle, State
 from jupyter_runtimed.core.runtime import RuntimeDocument
+from jupyter_runtimed.core.versions import Person
+from jupyter_runtimed.rooms.authors import acting
 from jupyter_runtimed.rooms.disk_merge import merge_from_disk, merge_from_replica
 from jupyter_runtimed.rooms.disk_watch import DiskWatch
 from jupyter_runtimed.rooms.durability import Durability, pieces
@@ -32,12 +35,14 @@ from jupyter_runtimed.rooms.readiness import Readiness
 from jupyter_runtimed.rooms.rendering import render
 from jupyter_runtimed.rooms.request_server import RequestServer
 from jupyter_runtimed.rooms.restoring import Restored
+from jupyter_runtimed.rooms.room_history import RoomHistory
 from jupyter_runtimed.rooms.room_opening import RoomOpening
 from jupyter_runtimed.rooms.room_view import room_object, room_status
 from jupyter_runtimed.rooms.saver import Saver
 from jupyter_runtimed.rooms.services import RoomExecutor, Services
 from jupyter_runtimed.rooms.tasks import Tasks
 from jupyter_runtimed.rooms.upkeep import Upkeep
+from jupyter_runtimed.rooms.version_keeper import VersionKeeper
 from jupyter_runtimed.rooms.warming import Warming
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
@@ -86,32 +91,15 @@ class Room:
             lambda: self.notebook.replica, services.clock, self.tasks, on_warm=self.hub.notebook_warmed
         )
         self.waiters = HeadWaiters(self.contains, services.clock, settings.limits.required_heads_timeout_s)
-        self.saver = Saver(
-            self,
-            contents=services.contents,
-            blobs=services.blobs,
-            clock=services.clock,
-            settings=settings,
-            tasks=self.tasks,
-            on_change=self._saver_changed,
-        )
-        self.durability = Durability(
-            self,
-            services.logs,
-            clock=services.clock,
-            status_s=settings.status_s,
-            on_change=self.hub.tell_status,
-        )
-        self.watch = DiskWatch(
-            clock=services.clock,
-            every_s=settings.limits.disk_check_s,
-            is_wanted=lambda: bool(self.hub.peers) and self.lifecycle.state is State.READY,
-            look=self.saver.look,
-            tasks=self.tasks,
-        )
+        self.saver = self._make_saver()
+        self.durability = self._make_durability()
+        self.watch = self._make_watch()
         self.upkeep = Upkeep(
             self, services.clock, quiet_s=settings.cool_s, max_runtime_changes=settings.max_runtime_changes
         )
+        self.forgotten = ForgottenChanges(restored.logged.meta.forgotten if restored is not None else None)
+        self.versions = VersionKeeper(self, services.clock, settings, on_record=self.durability.version_noted)
+        self.history = RoomHistory(self)
         self.save_as = save_as
         self.opening = RoomOpening(self, restored)
         self.executor: RoomExecutor | None = None
@@ -120,6 +108,36 @@ class Room:
         self.runtime: RuntimeDocument
         self._revision = 0
         self.runtime_epoch = ""
+
+    def _make_saver(self) -> Saver:
+        services = self.services
+        return Saver(
+            self,
+            contents=services.contents,
+            blobs=services.blobs,
+            clock=services.clock,
+            settings=services.settings,
+            tasks=self.tasks,
+            on_change=self._saver_changed,
+        )
+
+    def _make_durability(self) -> Durability:
+        return Durability(
+            self,
+            self.services.logs,
+            clock=self.services.clock,
+            status_s=self.services.settings.status_s,
+            on_change=self.hub.tell_status,
+        )
+
+    def _make_watch(self) -> DiskWatch:
+        return DiskWatch(
+            clock=self.services.clock,
+            every_s=self.services.settings.limits.disk_check_s,
+            is_wanted=lambda: bool(self.hub.peers) and self.lifecycle.state is State.READY,
+            look=self.saver.look,
+            tasks=self.tasks,
+        )
 
     # Life.
 
@@ -154,6 +172,7 @@ class Room:
         finally:  # whatever a kernel does, the log is let go of: without that the room could not be opened again
             await self.saver.stop()
             await self.tasks.stop()
+            self.versions.stop()
             await (self.durability.discard() if discard else self.durability.end())
             self.lifecycle.closed()
 
@@ -248,10 +267,21 @@ class Room:
         self.hub.wake()
         if self.lifecycle.state is State.READY:
             self.durability.notebook_advanced(advance)
+            self.versions.edited(advance.before, self._people(advance))
             self.saver.touched()
             self.upkeep.touched()
             if self.executor is not None and self.executor.is_active:
                 self.executor.notebook_changed()
+
+    def _people(self, advance: Advance) -> set[Person]:
+        """Who made some changes, as far as they are people."""
+        people = set()
+        for origin in {entry.origin for entry in advance.entries}:
+            peer = self.hub.peers.get(PeerId(origin)) if origin is not None else None
+            person = peer.caller.person if peer is not None else acting()
+            if person is not None:
+                people.add(person)
+        return people
 
     def _runtime_advanced(self, advance: Advance) -> None:
         self.hub.wake()

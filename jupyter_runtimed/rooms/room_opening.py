@@ -150,4 +150,8 @@ class RoomOpening:
         restored = self._restored
         logged = (restored.heads, restored.logged.meta) if restored is not None else (None,)
         self._room.durability.begin(*logged)
+        if restored is not None:
+            self._room.versions.begin(restored.logged.versions, restored.heads)
+        else:
+            self._room.versions.begin()
         self._room.documents_whole()

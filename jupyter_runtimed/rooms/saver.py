@@ -271,6 +271,10 @@ class Saver:
         if self._forbidden is not None:
             raise self._forbidden
 
+    async def exclusively(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something while no save is under way, to its end whoever waits for it."""
+        await self._protected(work)
+
     async def _protected(self, save: Coroutine[Any, Any, None]) -> None:
         """Run a save as a task of its own: whoever waits for it may go away, a half-done save must not."""
         await asyncio.shield(self._tasks.start(self._alone(save), "save"))

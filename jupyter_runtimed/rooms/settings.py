@@ -20,6 +20,9 @@ class RoomSettings:
         cool_s: how long a document without changes keeps its engine.
         max_runtime_changes: how long the history of the runtime document may be before it is written anew. A change
             costs a client about 2 µs each time it takes one in, and the server some hundred bytes.
+        version_pause_s: how long nobody must edit before a version of the notebook is complete.
+        version_longest_s: after so long a version is complete in any case.
+        version_retention_s: how long versions are listed.
         ready_wait_s: how long calls on a room that is loading wait.
         stop_save_s: how long the server, when it stops, waits for rooms to be saved.
         load_step_s: how long a load works before it lets others run.
@@ -36,6 +39,9 @@ class RoomSettings:
     idle_s: float = 60.0
     cool_s: float = 300.0
     max_runtime_changes: int = 5000
+    version_pause_s: float = 300.0
+    version_longest_s: float = 1800.0
+    version_retention_s: float = 30 * 86_400.0
     ready_wait_s: float = 30.0
     stop_save_s: float = 10.0
     load_step_s: float = 0.008

@@ -7,8 +7,9 @@ synced is gone. Appends become durable at the next turn of the loop, unless `hol
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from jupyter_runtimed.core.errors import OutOfSpace
 from jupyter_runtimed.core.ids import RoomId
@@ -21,6 +22,7 @@ from jupyter_runtimed.core.journal import (
     RoomMeta,
     encode_meta,
     encode_record,
+    encode_version,
     iter_encoded,
     read_journal,
 )
@@ -66,6 +68,10 @@ class MemoryRoomLog:
         self._heads = heads
         self.meta = replace(self.meta, settled=False)
         self._push(b"".join(records))
+
+    def note_version(self, version: Mapping[str, Any]) -> None:
+        if self.exists:
+            self._push(encode_version(version))
 
     def update(self, meta: RoomMeta) -> None:
         self._set_meta(replace(meta, pending=self.meta.pending, settled=self.meta.settled))
@@ -190,10 +196,13 @@ class MemoryRoomLogs:
         journal = read_journal(self.storage.files[room_id])
         meta = RoomMeta.from_json(journal.meta)
         pending = self.storage.saves.get(room_id) if meta.pending is not None else None
-        return LoggedRoom(meta, journal.notebook, journal.runtime, pending)
+        return LoggedRoom(meta, journal.notebook, journal.runtime, pending, versions=list(journal.versions.values()))
 
     async def put_aside(self, room_id: RoomId, reason: str) -> None:
         self.storage.aside.append(self.storage.files.pop(room_id))
+
+    async def purge(self, room_id: RoomId) -> None:
+        self.storage.aside.clear()
 
     async def retire(self, room_id: RoomId) -> None:
         self.storage.files.pop(room_id, None)

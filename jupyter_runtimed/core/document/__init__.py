@@ -1,6 +1,7 @@
 """The notebook document over a replica: schema, reading, editing."""
 
 from jupyter_runtimed.core.document.notebook import NotebookDocument
+from jupyter_runtimed.core.document.renewal import renewed_replica
 from jupyter_runtimed.core.document.schema import (
     CELL_TYPES,
     CELLS,
@@ -31,5 +32,6 @@ __all__ = [
     "NotebookView",
     "cell_from_fields",
     "new_notebook_replica",
+    "renewed_replica",
     "write_genesis",
 ]

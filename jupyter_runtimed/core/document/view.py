@@ -65,6 +65,12 @@ class NotebookView:
             {key: value for key, value in content.items() if key not in ("schema_version", "metadata", "cells")},
         )
 
+    def renew(self, replica: Replica) -> None:
+        """Go on with another replica that says the same."""
+        cells, metadata, root = self.cells(), self.metadata(), self.root()
+        self.replica = replica
+        self.seed(cells, metadata, root)
+
     # Reading.
 
     def cells(self) -> list[Cell]:

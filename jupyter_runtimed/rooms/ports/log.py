@@ -7,8 +7,8 @@ disk is full it keeps it, says so in `trouble`, and tries again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import DocumentHeads, DocumentName, LoggedRoom, LogState, RoomMeta
@@ -66,6 +66,9 @@ class RoomLog(Protocol):
 
     def replace(self, document: DocumentName, chunks: Sequence[bytes], heads: DocumentHeads) -> None:
         """Log that a document was renewed: `chunks` are all of it, what was logged of it before is void."""
+
+    def note_version(self, version: Mapping[str, Any]) -> None:
+        """Log a version of the notebook document, in the place of the one of its `number`. Makes no file of its own."""
 
     def update(self, meta: RoomMeta) -> None:
         """Log the fields that differ from the last ones. Makes no file of its own.
@@ -135,6 +138,9 @@ class RoomLogs(Protocol):
 
     async def put_aside(self, room_id: RoomId, reason: str) -> None:
         """The log of a room that is not open holds nothing that can be used: keep it under another name."""
+
+    async def purge(self, room_id: RoomId) -> None:
+        """Remove the copies of a room's log that were set aside: somebody wants what they hold to be forgotten."""
 
     async def retire(self, room_id: RoomId) -> None:
         """Remove the log of a closed room for good."""
