@@ -103,7 +103,7 @@ class KernelKeeper:
         """Start a kernel because somebody asked for it; a running one of another name is replaced.
 
         Raises:
-            NoKernel: there is no such kernelspec, or it cannot be launched.
+            NoKernel: there is no such kernelspec, or it cannot be launched, or was shut down meanwhile.
             KernelDied: it ended before it answered.
         """
         while self._launch is not None:
@@ -113,7 +113,11 @@ class KernelKeeper:
         kernel = self.session.kernel
         if self.is_ready and kernel is not None and name in {None, kernel.name}:
             return kernel
-        return await asyncio.shield(self._begin_launch(name))
+        launch = self._begin_launch(name)
+        await asyncio.wait({launch})
+        if launch.cancelled():
+            raise NoKernel("the kernel was shut down before it had started")
+        return launch.result()
 
     async def restart(self) -> KernelInfo:
         """Restart the kernel. Raises NoKernel, KernelDied."""

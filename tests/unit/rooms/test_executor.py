@@ -483,6 +483,19 @@ async def test_a_shutdown_ends_everything_and_the_next_cell_starts_a_kernel() ->
         assert (await r.executor.shutdown())["kernel_id"] is None
 
 
+async def test_who_asked_for_a_kernel_that_was_shut_down_meanwhile_is_told() -> None:
+    async with cell_runner(with_kernel=False) as r:
+        r.kernel.starts_by_itself = False
+        first, second = (asyncio.ensure_future(r.executor.start(name)) for name in ("python3", "bash"))
+        await settle()
+        await r.executor.shutdown()
+        with pytest.raises(NoKernel, match="shut down"):
+            await first
+        await settle()
+        r.kernel.launched()
+        assert (await second)["name"] == "bash", "asked for by somebody else, and begun after the shutdown"
+
+
 async def test_a_shutdown_ends_a_launch() -> None:
     async with cell_runner(with_kernel=False) as r:
         r.kernel.starts_by_itself = False
