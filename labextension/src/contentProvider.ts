@@ -9,15 +9,14 @@ import { YNotebook } from '@jupyter/ydoc';
 import { Contents, IContentProvider } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Rooms } from './rooms.js';
-import { Room } from './room.js';
+import { LoadError, Room } from './room.js';
 
 /** The name under which widget factories ask for this provider. */
 export const PROVIDER_ID = 'runtimed';
 
 const HASH_ALGORITHM = 'room';
 
-const TO_SEE_IT_AS_TEXT =
-  'Nothing was changed. To see the file as it is: right-click it in the file browser, Open With, Editor.';
+const TO_SEE_IT_AS_TEXT = 'Nothing was changed; "Open as text" shows the file as it is.';
 
 function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
@@ -71,7 +70,9 @@ export class RoomContentProvider implements IContentProvider {
     try {
       await room.ready;
     } catch (error) {
-      throw new Error(`${messageOf(error)} ${TO_SEE_IT_AS_TEXT}`);
+      throw error instanceof LoadError
+        ? new Error(`${messageOf(error)} ${TO_SEE_IT_AS_TEXT}`)
+        : error;
     }
     return this._model(room, options?.format ?? null);
   }

@@ -5,6 +5,7 @@ import { cellStatesPlugin } from './plugins/cellStates.js';
 import { lazyOutputsPlugin } from './plugins/lazyOutputs.js';
 import { inputsPlugin } from './plugins/inputs.js';
 import { kernelControlPlugin } from './plugins/kernelControl.js';
+import { loadFailuresPlugin } from './plugins/loadFailures.js';
 import { roomsPlugin } from './plugins/rooms.js';
 import { statusPlugin } from './plugins/status.js';
 import { steppedBackPlugin } from './plugins/steppedBack.js';
@@ -27,6 +28,7 @@ export default findRival() !== null
       kernelControlPlugin,
       statusPlugin,
       autosavePlugin,
+      loadFailuresPlugin,
       awarenessPlugin,
       connectionLostPlugin,
       wakeUpPlugin

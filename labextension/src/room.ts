@@ -34,6 +34,9 @@ const PACE_MS = 25;
 /** A server that has not confirmed after this long is slow, and that is shown. */
 const SLOW_MS = 1_000;
 
+/** The file is there, and cannot be read as a notebook. */
+export class LoadError extends Error {}
+
 export interface IRoomOptions {
   readonly path: string;
   readonly shared: YNotebook;
@@ -313,7 +316,7 @@ export class Room
     const status = this.status;
     if (status?.phase === 'failed') {
       this._ready.reject(
-        new Error(
+        new LoadError(
           status.error?.message ??
             'The notebook could not be loaded, and the server did not say why.'
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.server_process import TOKEN, ServerProcess
@@ -231,6 +232,12 @@ class Lab:
         notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
         nbformat.write(notebook, self.server.root / path)
         return path
+
+    def sign(self, path: str) -> None:
+        """Let the server trust a file, as `jupyter trust` does."""
+        notary = NotebookNotary(data_dir=str(self.server.home / "data"))
+        notary.sign(self.read(path))
+        notary.store.close()
 
     def read(self, path: str) -> nbformat.NotebookNode:
         return nbformat.read(self.server.root / path, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections.abc import Callable
 
@@ -44,7 +45,7 @@ def test_saving_in_turns_raises_no_dialog(lab: Lab, two: Two) -> None:
 def test_opening_a_notebook_changes_no_byte(lab: Lab) -> None:
     path = lab.write("x = 1")
     before = (lab.server.root / path).read_bytes()
-    tab = lab.open(path)
+    tab = lab.join(path)
     tab.wait_kernel()
     tab.press("Control+s")
     tab.page.wait_for_timeout(1500)
@@ -84,7 +85,11 @@ def test_a_file_that_is_no_notebook_says_so(lab: Lab) -> None:
     tab = lab.visit(path)
     dialog = tab.dialogs
     expect(dialog).to_contain_text("File Load Error for broken.ipynb", timeout=60_000)
+    expect(dialog).to_contain_text("Nothing was changed")
     tab.shot("broken", lab.artifacts)
+    dialog.get_by_role("button", name="Close").click()
+    tab.page.get_by_role("button", name="Open as text").click()
+    expect(tab.page.locator(".jp-FileEditor .cm-content")).to_have_text("{ this is no JSON")
     assert (lab.server.root / path).read_text() == "{ this is no JSON"
 
 
@@ -94,8 +99,28 @@ def test_other_files_open_as_ever(lab: Lab) -> None:
     expect(tab.page.locator(".jp-FileEditor .cm-content")).to_have_text("plain text", timeout=60_000)
 
 
+def test_a_big_notebook_tells_how_far_it_is(lab: Lab) -> None:
+    tab = lab.join(lab.write("x"))
+    tab.leave()
+    seen = tab.page.evaluate_handle(
+        """() => {
+            const seen = [];
+            new MutationObserver(() => seen.push(document.querySelector('.jp-RuntimedStatus')?.textContent ?? ''))
+                .observe(document.body, {subtree: true, childList: true, characterData: true});
+            return seen;
+        }"""
+    )
+    cells = 2000
+    tab.show(lab.write(*[f"value_{number} = {number}\n" * 20 for number in range(cells)]))
+    tab.wait_until(f"nb.cells.length === {cells}")
+    tab.wait_saved()
+    progress = [text for text in dict.fromkeys(seen.json_value()) if re.fullmatch(r"Opening \d+ of 2000 cells…", text)]
+    assert progress
+    assert tab.dialogs.count() == 0
+
+
 def test_a_long_notebook_shows_its_beginning_and_has_its_end(lab: Lab) -> None:
-    tab = lab.open(lab.write(*[f"value_{number} = {number}" for number in range(600)]))
+    tab = lab.join(lab.write(*[f"value_{number} = {number}" for number in range(600)]))
     expect(tab.editor(0)).to_have_text("value_0 = 0")
     tab.wait_until("nb.cells.length === 600 && nb.cells[599].getSource() === 'value_599 = 599'")
     tab.click(0).type("  # changed")
@@ -105,7 +130,7 @@ def test_a_long_notebook_shows_its_beginning_and_has_its_end(lab: Lab) -> None:
 
 def test_notebook_7_works_the_same(lab: Lab) -> None:
     path = lab.write("x = 20", "x + 22")
-    alice = lab.open(path)
+    alice = lab.join(path)
     bob = lab.visit(path, app="notebooks")
     bob.page.wait_for_selector(".jp-Notebook .jp-Cell .cm-content", timeout=60_000)
     bob.click(0).type("  # notebook 7")
@@ -114,7 +139,16 @@ def test_notebook_7_works_the_same(lab: Lab) -> None:
     bob.run(1)
     for tab in (alice, bob):
         expect(tab.outputs(1)).to_have_text("42", timeout=30_000)
+    expect(bob.status).to_contain_text("Saved")
+    expect(bob.prompt(1)).to_have_attribute("title", re.compile("Last run by"))
     bob.shot("notebook7", lab.artifacts)
+    alice.click(0).type(" and back").press("Control+s")
+    expect(bob.editor(0)).to_have_text("x = 20  # notebook 7 and back")
+    lab.wait_file(path, "x = 20  # notebook 7 and back", "x + 22")
+    bob.click(1).press("Escape", "c", "v")
+    for tab in (alice, bob):
+        expect(tab.outputs(2)).to_have_text("42")
+        expect(tab.dialogs).to_have_count(0)
 
 
 @pytest.mark.parametrize("metadata", [KERNEL, {}])
@@ -122,7 +156,7 @@ def test_an_empty_notebook_can_be_typed_into(lab: Lab, metadata: object) -> None
     path = f"empty-{'with' if metadata else 'without'}-kernel.ipynb"
     empty = {"cells": [], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     (lab.server.root / path).write_text(json.dumps(empty))
-    tab = lab.open(path)
+    tab = lab.join(path)
     if not metadata:
         tab.page.locator(".jp-Dialog select").select_option(label="Python 3 (ipykernel)")
         tab.page.locator(".jp-Dialog .jp-mod-accept").click()

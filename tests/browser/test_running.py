@@ -171,6 +171,21 @@ def test_scripts_of_a_file_do_not_run_until_it_is_trusted(lab: Lab) -> None:
     for tab in (bob, later):
         assert tab.page.evaluate("window.__ran ?? null") is None
         assert tab.model("panel.content.widgets[0].model.trusted") is False
+    alice.click(0).type("2").press("Control+s")  # what is edited where it is trusted brings no trust along
+    bob.wait_sources("12")
+    lab.wait_file(path, "12")
+    assert "trusted" not in lab.read(path).cells[0].metadata
+    assert bob.model("panel.content.widgets[0].model.trusted") is False
+
+
+def test_a_file_the_server_has_signed_is_trusted(lab: Lab) -> None:
+    cell = nbformat.v4.new_code_cell("1")
+    cell.outputs = [nbformat.v4.new_output("display_data", data={"text/html": "<script>window.__ran = 1</script>"})]
+    path = lab.write(cell)
+    lab.sign(path)
+    tab = lab.open(path)
+    tab.page.wait_for_function("window.__ran === 1")
+    tab.wait_until("panel.content.widgets[0].model.trusted")
 
 
 def test_scripts_of_this_kernel_run(two: Two) -> None:

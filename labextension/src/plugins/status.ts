@@ -6,7 +6,7 @@ import { IRooms } from '../tokens.js';
 import { roomOf } from '../view/panels.js';
 import { RoomStatusItem } from '../view/statusItem.js';
 
-/** The line in the status bar. */
+/** The line in the status bar; where there is none, beside the menu. */
 export const statusPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-runtimed:status',
   description: 'Says in the status bar whether a notebook is connected and saved.',
@@ -14,12 +14,12 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
   requires: [IRooms, INotebookTracker],
   optional: [IStatusBar],
   activate: (
-    _: JupyterFrontEnd,
+    app: JupyterFrontEnd,
     rooms: IRooms,
     tracker: INotebookTracker,
     statusBar: IStatusBar | null
   ): void => {
-    if (statusBar === null || !rooms.isAvailable) {
+    if (!rooms.isAvailable) {
       return;
     }
     const item = new RoomStatusItem();
@@ -31,6 +31,11 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
     tracker.currentChanged.connect(follow);
     rooms.removed.connect(follow);
     follow();
+    if (statusBar === null) {
+      item.id = 'jupyter-runtimed-status';
+      app.shell.add(item, 'menu', { rank: 10_900 }); // in Notebook 7, before "Trusted"
+      return;
+    }
     statusBar.registerStatusItem('jupyter-runtimed:status', {
       item,
       align: 'right',
