@@ -18,7 +18,7 @@ twice = $(PYTEST) $(1) || { echo "--- once more, what failed ---"; \
   $(PYTEST) --last-failed --last-failed-no-failures=none $(filter-out $(IN_PARALLEL),$(1)); }
 LAB_SOURCES := $(shell find labextension -type d \( -name node_modules -o -name lib \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help setup lab check lint types layers front-check test test-fast test-server test-browser test-front unit bench soak clean
+.PHONY: help setup lab check lint types layers front-check test test-fast test-server test-browser test-front picture unit bench soak clean
 
 help:
 	@echo "make lab     JupyterLab with the extension on, an example notebook open"
@@ -123,6 +123,12 @@ test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && npm test
+
+# The picture in the README, drawn by a test.
+picture: $(DONE)/venv $(DONE)/labextension $(DONE)/browser
+	$(PYTEST) -q tests/browser/test_picture.py
+	@mkdir -p docs/images
+	cp artifacts/browser/two-people.png docs/images/
 
 # One after the other, whatever -j says: the timing of the server tests should be their own.
 test: setup $(DONE)/rivals $(DONE)/browser

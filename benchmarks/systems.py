@@ -89,7 +89,7 @@ class System(ABC):
     extension: str
     python: Path
     ready_route: str
-    disabled: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -113,6 +113,7 @@ class System(ABC):
             str(self.python), "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={self.port}", f"--ServerApp.root_dir={self.root}", f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.jpserver_extensions={self.extension}", "--ZMQChannelsWebsocketConnection.limit_rate=False",
+            *self.arguments,
         ]  # fmt: skip
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.home)

@@ -23,7 +23,7 @@ expect.set_options(timeout=20_000)
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "browser"
 
-_ARGUMENTS = [
+CHROMIUM_ARGUMENTS = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -40,7 +40,7 @@ GUESTS = (
 )
 
 # JupyterLab asks once whether it may fetch news; the question would cover what tests click.
-_PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
 
 @pytest.fixture(autouse=True)
@@ -53,14 +53,19 @@ def jp_server_cleanup() -> None:
     """There is no server in this process."""
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> str:
     """The system's Chromium."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
-        pytest.fail("the browser tests need Chromium: `make setup` says how it is installed")
+        raise RuntimeError("there is no Chromium: `make .make/browser` installs it")
+    return executable
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
 
@@ -76,7 +81,7 @@ def start_server(home: Path, arguments: tuple[str, ...] = (), **options: Any) ->
     """A server for browsers that has not been started yet; options as of `ServerProcess`."""
     settings = home / "config" / "labconfig"
     settings.mkdir(parents=True)
-    (settings / "page_config.json").write_text(json.dumps(_PAGE_CONFIG))
+    (settings / "page_config.json").write_text(json.dumps(PAGE_CONFIG))
     return ServerProcess(home, arguments=("--LabApp.expose_app_in_browser=True", *arguments), **options)
 
 
