@@ -23,7 +23,7 @@ from jupyter_runtimed.core.messages import KernelMessage
 
 log = logging.getLogger(__name__)
 
-Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
+Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
 """Starts a task with a name; whoever wires the server knows where tasks live."""
 
 _SLICE_SECONDS = 0.004

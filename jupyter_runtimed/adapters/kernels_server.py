@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from jupyter_core.utils import ensure_async
 
@@ -13,6 +14,8 @@ from jupyter_runtimed.adapters.kernels_channels import Spawn
 from jupyter_runtimed.adapters.kernels_line import MakeChannels
 from jupyter_runtimed.core.limits import MIB
 from jupyter_runtimed.core.messages import KernelEvent, KernelMessage, KernelNotice
+
+T = TypeVar("T")
 
 _INBOX_BYTES = 16 * MIB
 _MESSAGE_BYTES = 1024
@@ -52,6 +55,19 @@ class Server:
             spec = spec.get("spec", {})
             return str(spec.get("display_name", name)), str(spec.get("language", ""))
         return spec.display_name or name, spec.language or ""
+
+    async def whole(self, doing: Coroutine[Any, Any, T], name: str) -> T:
+        """Do to its end what the server must not be left half-way in; a cancellation is passed on then.
+
+        A launch or shutdown that is cut off leaves a process that nobody knows, and a manager that waits for ever.
+        """
+        task = self.spawn(doing, name)
+        try:
+            result: T = await asyncio.shield(task)
+            return result
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
 
     async def spec_names(self) -> list[str]:
         """Names of the kernelspecs there are."""
@@ -101,3 +117,14 @@ class Inbox:
         self._bytes = 0
         self._filled.clear()
         self._has_room.set()
+
+
+def name_of(path: str) -> str:
+    """The last part of a path."""
+    return path.rsplit("/", 1)[-1]
+
+
+def say(error: BaseException) -> str:
+    """An error of the server or a kernel in one line."""
+    text = getattr(error, "log_message", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:500]

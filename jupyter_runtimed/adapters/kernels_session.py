@@ -17,7 +17,7 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 
 from jupyter_runtimed.adapters.kernels_line import KernelLine, is_alive, life_of
-from jupyter_runtimed.adapters.kernels_server import Inbox, Server
+from jupyter_runtimed.adapters.kernels_server import Inbox, Server, name_of, say
 from jupyter_runtimed.core.errors import KernelDied, NoKernel, RuntimedError
 from jupyter_runtimed.core.messages import KernelEvent, KernelInfo, KernelNews, KernelNotice
 
@@ -67,7 +67,11 @@ class JupyterKernelSession:
                 await self._remove()
                 found = None
             if found is None:
-                await self._create(kernel_name)
+                try:
+                    await self._server.whole(self._create(kernel_name), "kernel launch")
+                except asyncio.CancelledError:
+                    await self._remove()
+                    raise
                 found = await self._connect_new("the kernel was started")
             return found
 
@@ -106,7 +110,7 @@ class JupyterKernelSession:
         try:
             await ensure_async(self._server.kernels.interrupt_kernel(self._kernel_id))
         except Exception as error:
-            raise NoKernel(f"the kernel could not be interrupted: {_say(error)}") from error
+            raise NoKernel(f"the kernel could not be interrupted: {say(error)}") from error
 
     async def restart(self) -> KernelInfo:
         """Restart the kernel and wait until it answers."""
@@ -115,10 +119,11 @@ class JupyterKernelSession:
                 raise NoKernel("there is no kernel to restart")
             self._disconnect()
             try:
-                waiting = await ensure_async(self._server.kernels.restart_kernel(self._kernel_id))
+                restarting = ensure_async(self._server.kernels.restart_kernel(self._kernel_id))
+                waiting = await self._server.whole(restarting, "kernel restart")
             except Exception as error:
                 await self._remove()
-                raise KernelDied(f"the kernel could not be restarted: {_say(error)}") from error
+                raise KernelDied(f"the kernel could not be restarted: {say(error)}") from error
             if isinstance(waiting, asyncio.Future):
                 # The server's own check of the restart; ours follows.
                 waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -143,9 +148,9 @@ class JupyterKernelSession:
             if self._session_id is not None:
                 try:
                     sessions = self._server.sessions
-                    await ensure_async(sessions.update_session(self._session_id, path=path, name=_name(path)))
+                    await ensure_async(sessions.update_session(self._session_id, path=path, name=name_of(path)))
                 except Exception as error:
-                    log.info("session not moved path=%s cause=%s", path, _say(error))
+                    log.info("session not moved path=%s cause=%s", path, say(error))
 
     async def close(self) -> None:
         """Let go of the kernel, which lives on."""
@@ -304,7 +309,7 @@ class JupyterKernelSession:
         try:
             if kernel_name is not None:
                 await self._server.describe(kernel_name)
-            names = {"path": self.path, "name": _name(self.path), "kernel_name": kernel_name}
+            names = {"path": self.path, "name": name_of(self.path), "kernel_name": kernel_name}
             row = await ensure_async(sessions.create_session(type="notebook", **names))
         except Exception as error:
             raise NoKernel(await self._why_not(kernel_name, error)) from error
@@ -321,7 +326,7 @@ class JupyterKernelSession:
             names = await self._server.spec_names()
         if kernel_name is not None and names and kernel_name not in names:
             return f"there is no kernel named {kernel_name!r} on this server; there are: {', '.join(names)}"
-        return f"the kernel {kernel_name or 'of the server'} could not be started: {_say(error)}"
+        return f"the kernel {kernel_name or 'of the server'} could not be started: {say(error)}"
 
     async def _connect_new(self, message: str) -> KernelInfo:
         """Open a line to a kernel that was launched for us; one that does not answer is removed."""
@@ -344,7 +349,7 @@ class JupyterKernelSession:
             self._disconnect()
             if isinstance(error, RuntimedError) or not isinstance(error, Exception):
                 raise
-            raise KernelDied(f"the kernel cannot be reached: {_say(error)}") from error
+            raise KernelDied(f"the kernel cannot be reached: {say(error)}") from error
         name = str(manager.kernel_name)
         try:
             display_name, language = await server.describe(name)
@@ -376,6 +381,9 @@ class JupyterKernelSession:
     async def _remove(self) -> None:
         """Shut down what the session is bound to, and remove the session."""
         self._disconnect()
+        await self._server.whole(self._shut_down(), "kernel shutdown")
+
+    async def _shut_down(self) -> None:
         session_id, kernel_id = self._session_id, self._kernel_id
         self._session_id = self._kernel_id = self._lost_at = None
         self._has_died = False
@@ -383,17 +391,7 @@ class JupyterKernelSession:
             if session_id is not None:
                 await ensure_async(self._server.sessions.delete_session(session_id))
         except Exception as error:
-            log.info("session not deleted path=%s cause=%s", self.path, _say(error))
+            log.info("session not deleted path=%s cause=%s", self.path, say(error))
         if kernel_id is not None and kernel_id in self._server.kernels:
             with contextlib.suppress(Exception):
                 await ensure_async(self._server.kernels.shutdown_kernel(kernel_id, now=True))
-
-
-def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
-
-
-def _say(error: BaseException) -> str:
-    """An error of the server or a kernel in one line."""
-    text = getattr(error, "log_message", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:500]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from jupyter_core.utils import ensure_async
 from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
@@ -337,3 +339,28 @@ async def test_what_is_no_message_is_skipped(tmp_path: Path) -> None:
             "print('after')\n"
         )
         assert text_of(await Listener(session).run(code)) == "bad \ufffd utf-8lone \ufffdafter\n"
+
+
+async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
+    async with kernel_server(tmp_path) as server:
+        before = set(psutil.Process().children(recursive=True))
+        for number, delay in enumerate((0.0, 0.005, 0.02, 0.08, 0.3)):
+            session = server.adapter.session("room", f"{number}.ipynb")
+            starting = asyncio.ensure_future(session.start("python3"))
+            await asyncio.sleep(delay)
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+            assert await server.sessions.list_sessions() == [], delay
+            assert list(server.kernels.list_kernel_ids()) == [], delay
+            left = [child for child in set(psutil.Process().children(recursive=True)) - before if is_running(child)]
+            assert left == [], delay
+            kernel = await asyncio.wait_for(session.start("python3"), 20)
+            assert list(server.kernels.list_kernel_ids()) == [kernel.kernel_id]
+            await session.shutdown()
+
+
+def is_running(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
