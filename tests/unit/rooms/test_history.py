@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_runtimed.core.errors import BadRequest, NoSuchVersion, OutOfSpace
+from jupyter_runtimed.core.journal import HEADER, RecordKind, encode_record, iter_records
 from jupyter_runtimed.core.versions import Person
 from jupyter_runtimed.rooms.authors import acting_as
 from jupyter_runtimed.rooms.room import Room
@@ -137,6 +138,22 @@ async def test_versions_survive_a_crash_the_one_that_went_on_too() -> None:
         (v["version"], v["people"], v["cells"], v["heads"]) for v in before
     ]
     assert (await again.history.view("1"))["notebook"]["cells"][1]["source"] == "x = 1"
+
+
+async def test_a_log_of_before_there_were_versions_opens_with_its_state_as_the_first() -> None:
+    life, room, alice = await opened()
+    alice.type_text("c0", 0, "one ")
+    await rest(alice)
+    records = iter_records(life.storage.files[room.id])
+    life.storage.files[room.id] = HEADER + b"".join(
+        encode_record(RecordKind(kind), bytes(payload)) for kind, payload, _ in records if kind != RecordKind.VERSION
+    )
+    _, again, alice = await opened(life)
+    assert [version["version"] for version in await versions(again)] == ["0"]
+    alice.type_text("c0", 0, "two ")
+    await rest(alice)
+    assert [version["version"] for version in await versions(again)] == ["1", "0"]
+    assert (await again.history.view("0"))["notebook"]["cells"][0]["source"] == "one x = 0"
 
 
 async def test_what_is_too_old_is_not_listed_but_the_last_one_is() -> None:
