@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "jupyter_runtimed"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-MAX_FILE_LINES = 460
+MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 66
-"""The rule is 400 and 50; these are where it is not bent any further."""
+"""Functions should have 50; this is where the rule is not bent any further."""
 
 FORBIDDEN_NAMES = frozenset({"utils", "helpers", "manager", "common", "misc"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
@@ -58,3 +58,12 @@ class Advance:
     def infos(self) -> list[ChangeInfo]:
         """What the changes say; parsed on demand."""
         return [read_chunk(entry.chunk) for entry in self.entries]
+
+
+def heads_after(heads: Heads, infos: Iterable[ChangeInfo]) -> Heads:
+    """The heads when changes, in order, have come to a document."""
+    after = set(heads)
+    for info in infos:
+        after.difference_update(info.deps)
+        after.add(info.hash)
+    return tuple(sorted(after))

@@ -23,7 +23,7 @@ from jupyter_runtimed.core.crdt.chunks import DOCUMENT_CHUNK, split_chunks
 from jupyter_runtimed.core.crdt.document_chunk import open_document, read_operations, take_apart
 from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused, EngineSyncState, Writer
 from jupyter_runtimed.core.crdt.history import History
-from jupyter_runtimed.core.crdt.log import Advance, LogEntry
+from jupyter_runtimed.core.crdt.log import Advance, LogEntry, heads_after
 from jupyter_runtimed.core.crdt.parts import Parts
 from jupyter_runtimed.core.errors import Malformed
 from jupyter_runtimed.core.ids import Hash, Heads
@@ -241,7 +241,7 @@ class Replica:
         if not admitted.infos:
             return []
         before = self._heads
-        heads = _heads_after(before, admitted.infos)
+        heads = heads_after(before, admitted.infos)
         engine = self.engine
         try:
             engine.apply([info.chunk for info in admitted.infos])
@@ -393,12 +393,3 @@ class Replica:
     def read_at(self, heads: Heads, actor: bytes) -> Engine:
         """The document as it was at some heads, as an engine document of its own."""
         return Engine.load(self.save(), actor).fork(heads, actor)
-
-
-def _heads_after(heads: Heads, infos: Iterable[ChangeInfo]) -> Heads:
-    """The heads when changes, in order, have come to a document."""
-    after = set(heads)
-    for info in infos:
-        after.difference_update(info.deps)
-        after.add(info.hash)
-    return tuple(sorted(after))
