@@ -204,7 +204,7 @@ class ServerContents:
                 await self._write(path, data, expected, create)
         except HTTPError as error:
             raise _translated(error, path) from error
-        return FileState(path, data, hashlib.sha256(data).hexdigest())
+        return FileState(path, data, await _digest(data))
 
     async def checkpoint(self, path: str) -> None:
         """See the port."""
@@ -265,6 +265,12 @@ class ServerContents:
             return Path(self._manager._get_os_path(path))  # noqa: SLF001 - the check against leaving the root is there
         except HTTPError as error:
             raise _translated(error, path) from error
+
+
+async def _digest(data: bytes) -> str:
+    if len(data) <= SMALL_BYTES:
+        return hashlib.sha256(data).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 def _is_jupyters_own(manager: Any) -> bool:

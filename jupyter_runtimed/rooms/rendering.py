@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
 from jupyter_runtimed.core.document import NotebookDocument
@@ -13,6 +14,9 @@ from jupyter_runtimed.rooms.ports.blobs import Blobs
 
 INLINE_CHARS = 50_000
 """So many characters are written within some milliseconds, on the event loop. Blobs are read on a thread."""
+
+LARGE_BYTES = 1024 * 1024
+"""More bytes are hashed on a thread."""
 
 
 async def render(notebook: NotebookDocument, runtime: RuntimeDocument, residue: Residue, blobs: Blobs) -> bytes:
@@ -27,6 +31,13 @@ async def render(notebook: NotebookDocument, runtime: RuntimeDocument, residue: 
     if _is_small(notebook, runtime):
         return export.data(blobs.read)
     return await asyncio.to_thread(export.data, blobs.read)
+
+
+async def digest(data: bytes) -> str:
+    """The SHA-256 of a file; a large one beside the event loop."""
+    if len(data) <= LARGE_BYTES:
+        return hashlib.sha256(data).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 def _is_small(notebook: NotebookDocument, runtime: RuntimeDocument) -> bool:

@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -30,7 +29,7 @@ from jupyter_runtimed.rooms.file import NotebookFile
 from jupyter_runtimed.rooms.ports.blobs import Blobs
 from jupyter_runtimed.rooms.ports.clock import Clock, Timer
 from jupyter_runtimed.rooms.ports.contents import Contents, FileState
-from jupyter_runtimed.rooms.rendering import render
+from jupyter_runtimed.rooms.rendering import digest, render
 from jupyter_runtimed.rooms.settings import RoomSettings
 from jupyter_runtimed.rooms.tasks import Tasks
 
@@ -343,7 +342,7 @@ class Saver:
         room, file = self._room, self._room.file
         heads, revision = room.notebook.replica.heads, room.runtime.revision
         data = await render(room.notebook, room.runtime, file.residue, self._blobs)
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = await digest(data)
         if file.path != path:
             return False
         if sha256 != on_disk:
@@ -375,7 +374,7 @@ class Saver:
         room.check_ready()
         heads, revision = room.notebook.replica.heads, room.runtime.revision
         data = await render(room.notebook, room.runtime, file.residue, self._blobs)
-        await room.before_write(data, hashlib.sha256(data).hexdigest())
+        await room.before_write(data, await digest(data))
         self._check_allowed()
         state = await self._contents.write(path, data, create=not overwrite)
         file.path = path
