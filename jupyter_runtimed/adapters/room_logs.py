@@ -14,18 +14,26 @@ import uuid
 from collections.abc import Callable, Container, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from jupyter_runtimed.adapters.disk import Disk
+from jupyter_runtimed.adapters.disk import Disk, disk_error
 from jupyter_runtimed.adapters.log_mentions import check_readable, is_set_aside, log_mentions
 from jupyter_runtimed.adapters.log_progress import Pace
 from jupyter_runtimed.adapters.room_log import FileRoomLog, Owner, save_path
 from jupyter_runtimed.core.errors import RuntimedError
 from jupyter_runtimed.core.files import StoredLog
 from jupyter_runtimed.core.ids import RoomId
-from jupyter_runtimed.core.journal import CorruptJournal, Journal, LoggedRoom, RoomMeta, read_journal, read_meta
+from jupyter_runtimed.core.journal import (
+    CorruptJournal,
+    Journal,
+    LoggedRoom,
+    RoomMeta,
+    encode_meta,
+    read_journal,
+    read_meta,
+)
 
 T = TypeVar("T")
 
@@ -172,6 +180,22 @@ class FileRoomLogs:
             logger.error("log is damaged path=%s cut_bytes=%d kept_as=%s", path, lost, aside.name)
         else:
             logger.warning("the end of a log was torn off path=%s cut_bytes=%d", path, lost)
+
+    async def move(self, room_id: RoomId, path: str, key: str) -> None:
+        if self._is_open(room_id):
+            return
+        try:
+            await self._in_thread(self._move, self._path(room_id), {"path": path, "key": key})
+        except (OSError, CorruptJournal) as error:
+            raise disk_error(error) from error
+        seen = self._seen.get(room_id)
+        if seen is not None:
+            self._note(room_id, replace(seen.meta, path=path, key=key))
+
+    def _move(self, log: Path, fields: dict[str, Any]) -> None:
+        data = log.read_bytes()
+        good = data[: read_journal(data).good_length]  # nothing is appended to a tail that nobody can read
+        self._disk.write_file(log, [good, encode_meta(fields)])
 
     async def put_aside(self, room_id: RoomId, reason: str) -> None:
         self._seen.pop(room_id, None)

@@ -14,7 +14,7 @@ import msgspec
 from jupyter_runtimed.client.errors import Disconnected, TimedOut, error_from_json
 from jupyter_runtimed.client.transport import Transport, WebSocketTransport
 from jupyter_runtimed.core.errors import Internal
-from jupyter_runtimed.core.ids import Heads, heads_from_hex
+from jupyter_runtimed.core.ids import Heads, heads_from_hex, heads_to_hex
 
 SUB_PROTOCOL = "v1.runtimed.jupyter.org"
 
@@ -182,9 +182,12 @@ class Rest:
         """The bytes of a blob."""
         return await self._send("GET", f"/blobs/{blob_hash}")
 
-    async def merge(self, room_id: str, document: bytes) -> Mapping[str, Any]:
+    async def merge(self, room_id: str, document: bytes, saved_heads: Heads = ()) -> Mapping[str, Any]:
         """Give a replica of another lineage to the room; `heads`, `kept_aside`."""
-        answer: Mapping[str, Any] = await self.call("POST", f"{room_route(room_id)}/merge", data=document)
+        route = f"{room_route(room_id)}/merge"
+        if saved_heads:
+            route += "?saved_heads=" + ",".join(heads_to_hex(saved_heads))
+        answer: Mapping[str, Any] = await self.call("POST", route, data=document)
         return answer
 
     async def open_room(self, path: str) -> RoomInfo:

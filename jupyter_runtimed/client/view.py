@@ -20,7 +20,7 @@ from jupyter_runtimed.client.synced import SyncedDocument
 from jupyter_runtimed.core.crdt import Advance, Replica
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.frames import FrameType, encode_frame
-from jupyter_runtimed.core.ids import Hash
+from jupyter_runtimed.core.ids import Hash, Heads
 from jupyter_runtimed.core.runtime_reader import RuntimeReader
 
 _T = TypeVar("_T")
@@ -56,6 +56,7 @@ class RoomView:
         runtime: the runtime document that is shown.
         status: the last status frame; None before the first.
         has_own_edits: whether we have changed anything in the life of this replica.
+        saved_heads: of this replica, as they were last said to be in the file.
     """
 
     def __init__(self, new_actor: Callable[[], bytes]) -> None:
@@ -68,6 +69,7 @@ class RoomView:
         self._runtime_epoch: str | None = None
         self.status: Status | None = None
         self.has_own_edits = False
+        self.saved_heads: Heads = ()
         self._notebook_sync = self._empty()
         self._show_notebook()
         self._runtime_sync = self._empty()
@@ -198,6 +200,8 @@ class RoomView:
     def receive_status(self, body: Mapping[str, Any]) -> None:
         """Take a status frame."""
         self.status = Status.from_json(body)
+        if self.status.saved_heads and self._notebook_sync.replica.contains(self.status.saved_heads):
+            self.saved_heads = self.status.saved_heads
         epoch = self.status.runtime_epoch
         if self._runtime_epoch not in (None, epoch):
             # Renewed under a standing connection: what has come on it was of the old one.

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from jupyter_runtimed.core.crdt.foreign import load_foreign
 from jupyter_runtimed.core.errors import FileChanged, LoadFailed, RuntimedError
-from jupyter_runtimed.core.ids import heads_to_hex
+from jupyter_runtimed.core.ids import Hash, Heads, heads_to_hex
 from jupyter_runtimed.core.ipynb import Import
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.merge import merge_file, merge_replica
@@ -72,7 +72,7 @@ async def merge_from_disk(room: MergingRoom, state: FileState, *, check: Callabl
     if file.path != state.path:
         return
     # From here to the end there is no wait: nobody sees half a merge.
-    had_unsaved = room.has_unsaved
+    had_unsaved = file.lacks(room.notebook.replica.heads, room.runtime.revision)  # in a room that is reopened, too
     with acting_as(ON_DISK):
         merged = merge_file(
             room.notebook,
@@ -121,7 +121,9 @@ async def _take_apart(state: FileState, limits: Limits) -> _Incoming:
     return await threaded(len(state.content) > LARGE_BYTES, lambda: _Incoming(state, limits))
 
 
-async def merge_from_replica(room: MergingRoom, data: bytes, *, check: Callable[[], None]) -> dict[str, Any]:
+async def merge_from_replica(
+    room: MergingRoom, data: bytes, saved_heads: Heads, *, check: Callable[[], None]
+) -> dict[str, Any]:
     """Merge the edits of a replica of another epoch.
 
     What the replica and the room have in common is not merged again.
@@ -129,6 +131,7 @@ async def merge_from_replica(room: MergingRoom, data: bytes, *, check: Callable[
     Args:
         room: whose documents are whole.
         data: the replica's document, as Automerge bytes.
+        saved_heads: of the replica, when it was last in the file: what came before is no unsent edit.
         check: as of `merge_from_disk`.
 
     Returns:
@@ -141,7 +144,14 @@ async def merge_from_replica(room: MergingRoom, data: bytes, *, check: Callable[
     theirs = await threaded(len(data) > LARGE_BYTES, lambda: load_foreign(data, limits))
     check()
     replica, forgotten = room.notebook.replica, room.forgotten
-    merged = merge_replica(room.notebook, theirs, lambda change: replica.contains((change,)) or change in forgotten)
+    in_file = [head for head in saved_heads if theirs.contains((head,))]
+    unsaved = {digest for digest, _ in theirs.engine.changes_since(tuple(in_file))}
+
+    def is_known(change: Hash) -> bool:
+        is_in_file = bool(in_file) and change not in unsaved
+        return is_in_file or change in forgotten or replica.contains((change,))
+
+    merged = merge_replica(room.notebook, theirs, is_known)
     return {"heads": heads_to_hex(replica.heads), "kept_aside": list(merged.kept_aside)}
 
 

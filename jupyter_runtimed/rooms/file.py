@@ -43,6 +43,10 @@ class NotebookFile:
     last_saved: datetime | None = None
     base: Version | None = None
 
+    def lacks(self, heads: Heads, revision: int) -> bool:
+        """Whether documents of these heads and this revision have something that was never in the file."""
+        return heads != self.saved_heads or revision != self.saved_revision
+
     def note(self, sha256: str, heads: Heads, revision: int) -> None:
         """The file holds these heads and this revision now."""
         self.sha256 = sha256

@@ -81,6 +81,20 @@ class KnownRooms:
             await self._logs.put_aside(room_id, error.message)
             return None
 
+    async def follow(self, old: str, new: str, open_rooms: Container[str]) -> None:
+        """A file or folder has another API path: the logs of rooms that are not open follow."""
+        if self._logs is None:
+            return
+        for meta in self._logs.rooms():
+            path = meta.path
+            if path is None or meta.room_id in open_rooms or not (path == old or path.startswith(old + "/")):
+                continue
+            try:
+                identity = await self._services.contents.identify(new + path[len(old) :])
+                await self._logs.move(RoomId(meta.room_id), identity.api_path, identity.key)
+            except Exception as error:
+                _log.warning("rename not followed in the log room=%s path=%s error=%s", meta.room_id, path, error)
+
     def meta(self, room_id: str) -> RoomMeta | None:
         """What the log says of a room that somebody may come back to."""
         for meta in self._metas():

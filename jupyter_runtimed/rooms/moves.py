@@ -130,6 +130,7 @@ class Moves:
                     await self._claim_renamed(room, room.file.path)
                     if before is not None:
                         await self._known.disown(before)
+                await self._known.follow(old.strip("/"), new.strip("/"), self._rooms)
             finally:
                 self._names_are_settled.set()
 

@@ -98,7 +98,7 @@ class RoomHistory:
         await room.until_ready()
         if room.file.path is not None and not room.file.is_deleted and room.has_unsaved:
             await room.saver.save(is_explicit=True)
-        await room.saver.exclusively(self._renew())
+        await room.saver.exclusively(self._renew)
         await room.durability.forget()
         _log.info("history forgotten room=%s", room.id)
         return {"heads": heads_to_hex(room.notebook.replica.heads)}

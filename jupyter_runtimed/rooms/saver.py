@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import FileChanged, FileExists, Internal, NotSaved, RuntimedError
@@ -117,8 +117,8 @@ class Saver:
     @property
     def has_unsaved(self) -> bool:
         """Whether the documents have something that was never in the file."""
-        file, room = self._room.file, self._room
-        return room.notebook.replica.heads != file.saved_heads or room.runtime.revision != file.saved_revision
+        room = self._room
+        return room.file.lacks(room.notebook.replica.heads, room.runtime.revision)
 
     @property
     def is_dirty(self) -> bool:
@@ -195,8 +195,9 @@ class Saver:
             FileChanged: what is there now is no notebook. Said once; `error` keeps it until the file changes again.
             NotFound, Forbidden, Internal: the file could not be looked at.
         """
-        if not self._lock.locked() and self._room.file.path is not None:
-            await self._protected(self._look(self._room.file.path))
+        path = self._room.file.path
+        if not self._lock.locked() and path is not None:
+            await self._protected(lambda: self._look(path))
 
     async def _look(self, path: str) -> None:
         room, file = self._room, self._room.file
@@ -240,7 +241,7 @@ class Saver:
         self._room.check_ready()
         if self._room.file.path is None:
             raise NotSaved("this notebook has no file yet; save it with a path")
-        await self._protected(self._recorded(self._save(is_explicit=is_explicit, overwrite=overwrite)))
+        await self._protected(lambda: self._recorded(is_explicit=is_explicit, overwrite=overwrite))
 
     async def save_as(self, path: str, *, overwrite: bool, on_written: Callable[[], None]) -> None:
         """Write the room to another file, which is its file from then on.
@@ -253,7 +254,7 @@ class Saver:
         Raises:
             FileExists, NotFound, NotANotebook, OutOfSpace, Forbidden, Internal: the room keeps the file it had.
         """
-        await self._protected(self._save_as(path, overwrite=overwrite, on_written=on_written))
+        await self._protected(lambda: self._save_as(path, overwrite=overwrite, on_written=on_written))
 
     async def stop(self) -> None:
         """Save no more by itself; wait for a save that is under way."""
@@ -270,19 +271,19 @@ class Saver:
         if self._forbidden is not None:
             raise self._forbidden
 
-    async def exclusively(self, work: Coroutine[Any, Any, None]) -> None:
+    async def exclusively(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something while no save is under way, to its end whoever waits for it."""
         await self._protected(work)
 
-    async def _protected(self, save: Coroutine[Any, Any, None]) -> None:
+    async def _protected(self, save: Callable[[], Awaitable[None]]) -> None:
         """Run a save as a task of its own: whoever waits for it may go away, a half-done save must not."""
         await asyncio.shield(self._tasks.start(self._alone(save), "save"))
 
-    async def _alone(self, save: Coroutine[Any, Any, None]) -> None:
+    async def _alone(self, save: Callable[[], Awaitable[None]]) -> None:
         """Rule 1; and whatever becomes of the save, what is unsaved behind it will be saved."""
         async with self._lock:
             try:
-                await save
+                await save()
             finally:
                 if not self.has_unsaved:
                     self._first_touch = None
@@ -292,11 +293,11 @@ class Saver:
                     self._arm()
                 self._on_change()
 
-    async def _recorded(self, save: Coroutine[Any, Any, None]) -> None:
+    async def _recorded(self, *, is_explicit: bool, overwrite: bool) -> None:
         """A save to the room's own file: how it ends is the room's state."""
         before, self._first_touch = self._first_touch, None
         try:
-            await save
+            await self._save(is_explicit=is_explicit, overwrite=overwrite)
         except Exception as error:
             self._first_touch = before
             self._failed(error)

@@ -1,7 +1,7 @@
 /** REST calls, each with a deadline. */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import { JsonObject } from './automerge.js';
+import { Heads, JsonObject } from './automerge.js';
 import { isObject } from './notebookDocument.js';
 import { RequestError } from './requests.js';
 import { readError } from './status.js';
@@ -21,7 +21,7 @@ export interface IRoomInfo {
 /** What a room needs of the server besides a socket. */
 export interface IRoomServer {
   openRoom(path: string): Promise<IRoomInfo>;
-  merge(roomId: string, document: Uint8Array): Promise<string[]>;
+  merge(roomId: string, document: Uint8Array, savedHeads: Heads): Promise<string[]>;
   blob(hash: string): Promise<Uint8Array>;
   storeBlob(data: Uint8Array): Promise<JsonObject>;
 }
@@ -51,9 +51,13 @@ export class RestClient {
     };
   }
 
-  /** Hand over a replica of another lineage; ids of cells that could be placed nowhere else. */
-  async merge(roomId: string, document: Uint8Array): Promise<string[]> {
-    const body = await this._json(this._url('rooms', roomId, 'merge'), {
+  /**
+   * Hand over a replica of another lineage, and its heads when it was last in the file; ids of cells that could be
+   * placed nowhere else.
+   */
+  async merge(roomId: string, document: Uint8Array, savedHeads: Heads): Promise<string[]> {
+    const query = savedHeads.length > 0 ? `?saved_heads=${savedHeads.join(',')}` : '';
+    const body = await this._json(this._url('rooms', roomId, 'merge') + query, {
       method: 'POST',
       body: document as Uint8Array<ArrayBuffer>,
       headers: { 'Content-Type': 'application/octet-stream' }

@@ -7,7 +7,7 @@
 import type { YNotebook } from '@jupyter/ydoc';
 import { PromiseDelegate } from '@lumino/coreutils';
 import { ISignal, Signal } from '@lumino/signaling';
-import { Json, JsonObject, Patch } from './automerge.js';
+import { Heads, Json, JsonObject, Patch } from './automerge.js';
 import { AwarenessBridge, IAwarenessHost } from './bridge/awareness.js';
 import type { IBridgeHost } from './bridge/host.js';
 import type { YCellMap } from './bridge/cells.js';
@@ -73,6 +73,8 @@ export class Room
   connection: RoomConnection = 'opening';
   /** Cells that a merge after a long absence could place nowhere else. */
   keptAside: string[] = [];
+  /** Of our replica, as they were last said to be in the file. */
+  private _savedHeads: Heads = [];
 
   /** Fulfilled once there is something to show; rejected when the file cannot be loaded. */
   get ready(): Promise<void> {
@@ -290,6 +292,9 @@ export class Room
       this.path = status.path; // renamed; at first it may only be another spelling of ours
     }
     this._serverPath = status.path;
+    if (status.savedHeads.length > 0 && this.notebook.replica.contains(status.savedHeads)) {
+      this._savedHeads = status.savedHeads;
+    }
     this._changed.emit('status');
   }
 
@@ -353,7 +358,8 @@ export class Room
   private async _merge(): Promise<boolean> {
     this.bridge.hold();
     try {
-      this.keptAside = await this._server.merge(this._roomId, this.notebook.replica.save());
+      const replica = this.notebook.replica;
+      this.keptAside = await this._server.merge(this._roomId, replica.save(), this._savedHeads);
       this.engine.startAfresh();
     } catch (error) {
       if (error instanceof RequestError && error.code !== 'disconnected') {

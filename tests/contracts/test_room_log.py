@@ -259,3 +259,17 @@ async def test_a_room_has_one_log_at_a_time(server: Server) -> None:
     join(logs, room())
     join(logs, room(OTHER))
     await logs.stop()
+
+
+async def test_a_log_follows_its_file_to_another_name(server: Server) -> None:
+    logs, alice = await begin(server), room()
+    join(logs, alice)
+    assert alice.log is not None
+    alice.edit(b"1")
+    await alice.log.close()
+    await logs.move(ROOM, "b.ipynb", "/root/b.ipynb")
+    for found in (logs, await begin(server)):
+        assert await found.find("/root/b.ipynb") == ROOM and await found.find("/root/a.ipynb") is None
+        logged = await found.load(ROOM)
+        assert logged is not None and logged.meta.path == "b.ipynb" and logged.notebook[-1].endswith(b"1")
+    await logs.stop()

@@ -15,7 +15,7 @@ from jupyter_runtimed.core.crdt import Replica, new_actor
 from jupyter_runtimed.core.document import GENESIS_HASH, NotebookDocument, new_notebook_replica
 from jupyter_runtimed.core.errors import NoSuchRoom, RuntimedError
 from jupyter_runtimed.core.frames import FrameType, decode_frame, encode_frame
-from jupyter_runtimed.core.ids import heads_from_hex, heads_to_hex
+from jupyter_runtimed.core.ids import Heads, heads_from_hex, heads_to_hex
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.runtime import RuntimeDocument
 from jupyter_runtimed.core.sync import DocumentSync
@@ -138,7 +138,7 @@ class Hub:
         transport.deliver(encode_frame(FrameType.PRESENCE, json.dumps({"peers": people}).encode()))
         return transport
 
-    async def merge(self, room_id: str, document: bytes) -> Mapping[str, Any]:
+    async def merge(self, room_id: str, document: bytes, saved_heads: Heads = ()) -> Mapping[str, Any]:
         self.merged.append(document)
         merged: dict[str, Any] = self.answers.get("merge", lambda _: {})({"document": document})
         return merged

@@ -198,6 +198,10 @@ class MemoryRoomLogs:
         pending = self.storage.saves.get(room_id) if meta.pending is not None else None
         return LoggedRoom(meta, journal.notebook, journal.runtime, pending, versions=list(journal.versions.values()))
 
+    async def move(self, room_id: RoomId, path: str, key: str) -> None:
+        data = self.storage.files.pop(room_id)
+        self.storage.files[room_id] = data + encode_meta({"path": path, "key": key})
+
     async def put_aside(self, room_id: RoomId, reason: str) -> None:
         self.storage.aside.append(self.storage.files.pop(room_id))
 

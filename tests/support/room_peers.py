@@ -99,6 +99,7 @@ class Client:
         self.socket = FakeSocket(name)
         self.peer: Any = None
         self.receiver: Receiver | None = None
+        self.saved_heads: Heads = ()
         self._held: list[bytes] | None = None
         self._connections = 0
         self._requests = 0
@@ -179,8 +180,16 @@ class Client:
                 self.engine(kind).receive(self.states[kind], frame[1:])
                 self.send_all()
             elif kind is FrameType.STATUS:
-                self._note_epoch(json.loads(frame[1:]).get("epochs", {}).get("runtime"))
+                status = json.loads(frame[1:])
+                self._note_epoch(status.get("epochs", {}).get("runtime"))
+                self._note_saved(status.get("saved_heads", []))
         return took
+
+    def _note_saved(self, heads: list[str]) -> None:
+        """Remember what of our replica is in the file."""
+        saved = tuple(bytes.fromhex(head) for head in heads)
+        if saved and isinstance(self.notebook, Engine) and set(saved) <= set(self.notebook.hashes()):
+            self.saved_heads = saved
 
     def _note_epoch(self, epoch: str | None) -> None:
         """Begin anew with a runtime document that was renewed under the connection."""

@@ -136,6 +136,18 @@ class RoomLogs(Protocol):
     async def load(self, room_id: RoomId) -> LoggedRoom | None:
         """What the log of a room holds; None when there is none, or when it had to be set aside as unreadable."""
 
+    async def move(self, room_id: RoomId, path: str, key: str) -> None:
+        """The file of a room that is not open has another name.
+
+        Args:
+            room_id: of the room.
+            path: the API path.
+            key: `Identity.key` of it.
+
+        Raises:
+            OutOfSpace, Internal: the log could not be written.
+        """
+
     async def put_aside(self, room_id: RoomId, reason: str) -> None:
         """The log of a room that is not open holds nothing that can be used: keep it under another name."""
 

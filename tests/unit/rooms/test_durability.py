@@ -486,3 +486,43 @@ async def test_what_a_renewed_runtime_document_was_before_is_not_said_to_be_dura
     await life.world.clock.advance(1)
     await rest(alice)
     assert alice.socket.status["durable_runtime_heads"] == heads_to_hex(alice.runtime.heads)
+
+
+async def test_what_was_unsaved_at_a_crash_is_saved_after_the_file_was_merged() -> None:
+    """The merge at reopening must not take what only the log had for saved."""
+    life, _, _ = await edited()
+    content = json.loads(life.files["a.ipynb"])
+    content["cells"][2]["source"] = "x = 2  # theirs"
+    life.files["a.ipynb"] = json.dumps(content).encode()
+    second = Life(life, settings=RoomSettings(load_step_s=0.0, publish_s=0.0))
+    room, bob = await second.open()
+    assert bob.sources() == ["mine x = 0", "x = 1", "x = 2  # theirs"]
+    assert bob.socket.status["dirty"] is True and room.has_unsaved
+    await second.world.clock.advance(10)
+    assert second.cells()["c0"] == "mine x = 0" and second.cells()["c2"] == "x = 2  # theirs"
+
+
+async def test_a_rename_while_the_room_is_closed_is_followed_by_its_log() -> None:
+    life, room, _ = await edited()
+    second = Life(life)
+    second.world.contents.folders.add("f")
+    second.world.contents.rename("a.ipynb", "f/b.ipynb")
+    await second.world.registry.path_renamed("a.ipynb", "f/b.ipynb")
+    again, bob = await second.open("f/b.ipynb")
+    assert again.id == room.id and bob.sources()[0] == "mine x = 0"
+
+
+async def test_what_the_file_has_already_is_not_merged_again_from_an_old_replica() -> None:
+    """The server's state is gone; what two clients typed was saved, and the file went on since."""
+    life, room, alice = await edited()
+    bob = Client("bob").connect(room.hub)
+    await rest(alice, bob)
+    await room.saver.save(is_explicit=True)
+    await rest(alice, bob)
+    content = json.loads(life.files["a.ipynb"])
+    content["cells"][0]["source"] = "mine, theirs x = 0"
+    fresh = Life(a=json.dumps(content).encode())
+    again = await fresh.world.open("a.ipynb")
+    for client in (alice, bob):
+        await again.merge(client.notebook.save(), client.saved_heads)
+    assert again.notebook.cell("c0").source == "mine, theirs x = 0"
