@@ -184,3 +184,18 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_python_in_pages_compiles(page: Path) -> None:
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         ast.parse(block)
+
+
+def test_every_guarantee_names_a_test_that_exists() -> None:
+    text = (ROOT / "docs" / "durability.md").read_text()
+    rows = [
+        line for line in text.splitlines() if line.startswith("| ") and line.count("|") == 4 and "seen in" not in line
+    ]
+    assert len(rows) > 30
+    for row in rows:
+        named = re.findall(r"`(tests/[^`]+)`", row)
+        assert named, row
+        for name in named:
+            file, _, function = name.partition("::")
+            source = (ROOT / file).read_text()
+            assert not function or re.search(rf"^(async )?def {function}\(", source, re.MULTILINE), name

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
 from automerge.core import ROOT, ScalarType
 
+from jupyter_runtimed.core.crdt import encode_sync
+from jupyter_runtimed.core.frames import FrameType
+from jupyter_runtimed.core.requests import ACTIONS
+from jupyter_runtimed.handlers.content import RequestsHandler
+from jupyter_runtimed.handlers.probe import NothingHere
+from jupyter_runtimed.handlers.routes import ROUTES
+from jupyter_runtimed.handlers.sync_socket import SyncSocket
+from tests.architecture.test_handlers import own_methods
 from tests.conformance.conftest import Visitor, code_cell, notebook
 from tests.integration.conftest import Served
 from tests.support.bare_peer import PRESENCE, BarePeer
@@ -71,6 +81,31 @@ REQUESTS: list[tuple[str, dict[str, Any], str]] = [
     ("input_reply", {"request_id": "none", "value": ""}, "executor"),
     ("comm", {"msg_type": "comm_msg", "content": {}}, "executor"),
 ]
+
+
+def a_change(of: Callable[[BarePeer], Any], write: Callable[[Any], None]) -> Callable[[BarePeer], bytes]:
+    """A sync message with one change of a document."""
+
+    def message(peer: BarePeer) -> bytes:
+        document = of(peer)
+        before = document.get_heads()
+        with document.transaction() as tx:
+            write(tx)
+        return encode_sync([change.bytes for change in document.get_changes(before)], document.get_heads())
+
+    return message
+
+
+# what is sent, who may, the code with which others are closed
+FRAMES: dict[FrameType, tuple[Callable[[BarePeer], bytes], str | None, int]] = {
+    FrameType.NOTEBOOK_SYNC: (a_change(lambda p: p.notebook, lambda tx: tx.put(ROOT, "k", ScalarType.Str, "v")), "editor", 4403),
+    FrameType.REQUEST: (lambda _: b'{"id": "1", "action": "get_doc_bytes"}', "viewer", 0),
+    FrameType.RESPONSE: (lambda _: b"{}", None, 1002),
+    FrameType.EVENT: (lambda _: b"{}", None, 1002),
+    FrameType.PRESENCE: (lambda _: b'{"focus": "a"}', "viewer", 0),
+    FrameType.RUNTIME_SYNC: (a_change(lambda p: p.runtime, lambda tx: tx.put(ROOT, "k", ScalarType.Str, "v")), None, 4403),
+    FrameType.STATUS: (lambda _: b"{}", None, 1002),
+}  # fmt: skip
 
 
 def may(name: str, least: str) -> bool:
@@ -144,10 +179,49 @@ async def test_requests_are_for_those_who_may_over_http_and_over_the_socket(
         assert (status == 403) is not may(name, least)
 
 
-async def test_nobody_is_left_out_of_the_tables(served: Served) -> None:
-    from jupyter_runtimed.core.requests import ACTIONS
-
+def test_nobody_is_left_out_of_the_tables() -> None:
     assert {action for action, _, _ in REQUESTS} | {"delete_raw_metadata"} == set(ACTIONS)
+    assert set(FRAMES) == set(FrameType)
+
+
+def test_every_route_and_method_is_in_the_table() -> None:
+    elsewhere = {SyncSocket, RequestsHandler, NothingHere}  # tested below with every frame and action; nothing to see
+    wanted = {
+        (name.upper(), pattern)
+        for pattern, handler in ROUTES
+        for name in own_methods(handler)
+        if handler not in elsewhere
+    }
+    found = set()
+    for method, route, _, _, _ in CALLS:
+        path = "/api/runtimed" + route.split("?")[0].replace("{room}", "an-id")
+        found.add((method, next(pattern for pattern, _ in ROUTES if re.fullmatch(pattern, path))))
+    assert found == wanted
+
+
+@pytest.mark.parametrize("name", ["viewer", "editor", "executor"])
+@pytest.mark.parametrize("kind", sorted(FRAMES), ids=lambda kind: kind.name)
+async def test_every_frame_is_for_those_who_may(served: Served, kind: FrameType, name: str) -> None:
+    room = await open_a_room(served)
+    payload, least, code = FRAMES[kind]
+    async with served.visit(name) as v, v.peer(room) as peer:
+        await peer.ready()
+        await peer.socket.send_bytes(bytes((kind,)) + payload(peer))
+        if least is not None and may(name, least):
+            assert (await peer.request("get_raw_metadata", key="x"))["ok"]
+        else:
+            await closed(peer)
+            assert peer.close_code == code
+
+
+@pytest.mark.parametrize("who", ["nobody", "stranger"])
+async def test_no_route_tells_a_stranger_what_is_there(served: Served, who: str) -> None:
+    """An address that exists and one that does not are refused alike."""
+    await open_a_room(served)
+    async with served.visit(None if who == "nobody" else who) as v:
+        for _, route in sorted({(method, route) for method, route, *_ in CALLS if method == "GET"}):
+            status, _, answer = await v.call("GET", route.replace("{room}", "no-such-room"))
+            assert (status, answer["code"]) == (403, "forbidden"), route
 
 
 @pytest.mark.parametrize("name", ["viewer", "editor", "executor"])
