@@ -188,12 +188,17 @@ class BlobCollector:
             self._unnamed_since.pop(name, None)
 
     def _mark_news(self, room: Room, look: _Look) -> None:
-        """What a room has come to name since it was searched. What a kernel prints was put a moment ago."""
+        """What a room has come to name since it was searched. What a kernel prints was put a moment ago.
+
+        Raises:
+            CannotTell: that is more than can be searched in a moment. The next look begins anew.
+        """
+        if room.lifecycle.state is not State.READY:
+            return
         replica, marked = room.notebook.replica, look.marked.get(room)
-        if marked is not None and marked.replica is replica and marked.end >= replica.log_start:
-            data = b"".join(entry.chunk for entry in replica.log(marked.end))
-        else:
-            data = b"".join(pieces(replica))
+        if marked is None or marked.replica is not replica or marked.end < replica.log_start:
+            raise CannotTell("a notebook was opened or written anew meanwhile")
+        data = b"".join(entry.chunk for entry in replica.log(marked.end))
         look.marked[room] = _Marked(replica, replica.log_end)
         look.name(mentions(data, frozenset(look.unnamed)))
 

@@ -231,3 +231,24 @@ async def test_no_turn_of_the_loop_takes_long_work(place: Place, monkeypatch: py
             turns += 1
             left.append(len(list(place.blobs.folder.glob("??/??/*"))))
         assert place.collector.last.removed == 9 and len(set(left)) >= 3
+
+
+async def test_when_a_notebook_is_opened_between_the_look_and_the_removal_nothing_goes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place:
+        name = await place.put(b"garbage")
+        await place.collector.collect()
+        await place.world.clock.advance(HOUR_S + 1)
+        searched = place.logs.mentions
+
+        async def open_meanwhile(*arguments: object) -> set[bytes]:
+            found = await searched(*arguments)  # type: ignore[arg-type]
+            await place.open()
+            return found
+
+        monkeypatch.setattr(place.logs, "mentions", open_meanwhile)
+        last = await place.collector.collect()
+        assert last.blocked is not None and "meanwhile" in last.blocked and place.blobs.has(name)
+        monkeypatch.undo()
+        assert (await place.collector.collect()).blocked is None and not place.blobs.has(name)
