@@ -1,6 +1,6 @@
 """What a person in JupyterLab waits for: a key until the other tab shows it, a click until the cells are there.
 
-    python -m benchmarks.browser [--quick] [--only open,keys] [--systems ours]
+    python -m benchmarks.browser [--quick] [--only open,keys] [--systems ours] [--notebooks 25]
 
 Chromium runs the pages, of JupyterLab with this extension, without any, and with jupyter-collaboration; two contexts
 are two people. What is timed happens in the pages: from the key's own event to the change of the other page's DOM,
@@ -214,21 +214,23 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="open,keys")
     parser.add_argument("--systems", default="all", help="'ours' leaves the peers out")
+    parser.add_argument("--notebooks", default="", help="only sizes whose name contains this")
     options = parser.parse_args()
     labs = [kind for kind in LABS if kind.available() and (options.systems == "all" or kind is OurLab)]
-    results: dict[str, dict[str, list[Row]]] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         for name, (cells, characters) in SIZES.items():
+            if options.notebooks not in name:
+                continue
             data = generated(cells, characters, 0, 0)
-            results[name] = {}
+            results: dict[str, list[Row]] = {}
             for kind in labs:
                 try:
-                    results[name][kind.name] = measure(browser, kind, data, cells, options)
+                    results[kind.name] = measure(browser, kind, data, cells, options)
                 except Exception as error:  # a peer that cannot do it must not end the run
                     print(f"{kind.name} on {name}: {error!r}")
+            show({f"JupyterLab: {name}": results})
         browser.close()
-    show(results)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ export function backoffSeconds(failures: number, random: () => number = Math.ran
 
 /** How long a socket may take to open. */
 const OPEN_DEADLINE_MS = 15_000;
+/** A connection that ends sooner was none: who is sent away at once does not come back at once. */
+const STANDS_MS = 5_000;
 
 export class WebSocketTransport implements ITransport {
   constructor(
@@ -86,7 +88,7 @@ export class WebSocketTransport implements ITransport {
     const deadline = setTimeout(() => this._socket === socket && this.reset(), OPEN_DEADLINE_MS);
     socket.onopen = () => {
       clearTimeout(deadline);
-      this._failures = 0;
+      this._standing = setTimeout(() => void (this._failures = 0), STANDS_MS);
       this._listener?.opened();
     };
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
@@ -102,6 +104,7 @@ export class WebSocketTransport implements ITransport {
   }
 
   private _drop(socket: WebSocket): void {
+    clearTimeout(this._standing);
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
     if (this._socket === socket) {
@@ -128,6 +131,7 @@ export class WebSocketTransport implements ITransport {
   private _listener: ITransportListener | null = null;
   private _socket: WebSocket | null = null;
   private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _standing: ReturnType<typeof setTimeout> | undefined;
   private _failures = 0;
   private _isWaiting = false;
   private _isDisposed = false;
