@@ -362,8 +362,9 @@ export class Room
       this.keptAside = await this._server.merge(this._roomId, replica.save(), this._savedHeads);
       this.engine.startAfresh();
     } catch (error) {
-      if (error instanceof RequestError && error.code !== 'disconnected') {
-        console.error('jupyter_runtimed: the server could not merge', error);
+      this.bridge.release(); // what is typed belongs to the replica that is handed over next time
+      if (!(error instanceof RequestError) || error.code !== 'disconnected') {
+        console.error('jupyter_runtimed: the notebooks could not be merged', error);
       }
     }
     return true;

@@ -17,7 +17,7 @@ import { JsonObject, Patch } from '../automerge.js';
 import { sameJson } from '../notebookDocument.js';
 import { IExecution, IRuntimeChange } from '../runtimeDocument.js';
 import { AttachmentTranslator } from './attachments.js';
-import { makeYCell, plain, YCellMap, ySource } from './cells.js';
+import { makeYCell, plain, YCellMap, yId, ySource } from './cells.js';
 import { executionOf, IBridgeHost } from './host.js';
 import { metadataToPush } from './metadata.js';
 import { OutputsMirror } from './outputs.js';
@@ -144,7 +144,10 @@ export class NotebookBridge {
     this._held = new Map();
   }
 
-  /** The new document is there, and not yet shown: write into it what was typed meanwhile. */
+  /**
+   * Write what was done meanwhile: into the new document, which is there and not yet shown, or into the old one, when
+   * the server did not take it.
+   */
   release(): void {
     const held = this._held;
     this._held = null;
@@ -156,6 +159,10 @@ export class NotebookBridge {
         this._host.notebook.setSource(id, source);
         this._host.edited();
       }
+    }
+    if (this._shown.isRearranged) {
+      this._showPasted(this._push.order());
+      this._host.edited();
     }
   }
 
@@ -213,8 +220,8 @@ export class NotebookBridge {
   }
 
   private _noteSources(held: Map<string, string>): void {
-    for (const [id, cell] of this._shown.known) {
-      const source = ySource(cell).toString();
+    for (const cell of this._shown.cells) {
+      const [id, source] = [yId(cell), ySource(cell).toString()];
       if (source !== this._host.notebook.source(id)) {
         held.set(id, source);
       }

@@ -79,6 +79,9 @@ export class NotebookPush {
       document,
       before,
       (id, cell) => {
+        if (before.has(id)) {
+          return; // somebody deleted it while this was held back
+        }
         document.addCell({
           id,
           cellType: yCellType(cell),

@@ -18,6 +18,12 @@ export class ShownNotebook {
     return this._known;
   }
 
+  /** Whether cells came, went or moved since then. */
+  get isRearranged(): boolean {
+    const cells = this.cells.toArray().filter(cell => yId(cell) !== this.phantom);
+    return cells.length !== this._known.size || cells.some(cell => this.cell(yId(cell)) !== cell);
+  }
+
   get metadata(): Y.Map<unknown> {
     return this.shared.ymeta.get('metadata') as Y.Map<unknown>;
   }

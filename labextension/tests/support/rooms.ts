@@ -13,9 +13,13 @@ export class TestServer implements IRoomServer {
     return Promise.resolve({ roomId: 'room', path });
   }
 
-  merge(_: string, document: Uint8Array): Promise<string[]> {
+  /** Called before a merge is answered. */
+  beforeMerge: () => void | Promise<void> = () => undefined;
+
+  async merge(_: string, document: Uint8Array): Promise<string[]> {
+    await this.beforeMerge();
     this.merged.push(document);
-    return Promise.resolve([]);
+    return [];
   }
 
   blob(hash: string): Promise<Uint8Array> {
