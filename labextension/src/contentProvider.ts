@@ -6,7 +6,9 @@
  * that differed could only raise a false alarm in JupyterLab.
  */
 import { YNotebook } from '@jupyter/ydoc';
+import { Notification } from '@jupyterlab/apputils';
 import { Contents, IContentProvider } from '@jupyterlab/services';
+import { RequestError } from './requests.js';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Rooms } from './rooms.js';
 import { LoadError, Room } from './room.js';
@@ -74,7 +76,11 @@ export class RoomContentProvider implements IContentProvider {
         ? new Error(`${messageOf(error)} ${TO_SEE_IT_AS_TEXT}`)
         : error;
     }
-    return this._model(room, options?.format ?? null);
+    const model = await this._model(room, options?.format ?? null);
+    if (room.isDisposed && options?.content === false) {
+      throw calledOff('The notebook was closed before it was saved here; the server saves it.');
+    }
+    return model;
   }
 
   async save(path: string, options: Partial<Contents.IModel> = {}): Promise<Contents.IModel> {
@@ -82,7 +88,14 @@ export class RoomContentProvider implements IContentProvider {
     if (room === undefined) {
       return this._drive.save(path, options);
     }
-    await room.request('save_notebook', {}, true);
+    try {
+      await room.request('save_notebook', {}, true);
+    } catch (error) {
+      // Closed meanwhile: the server has been asked, and saves by itself what it has.
+      if (!room.isDisposed) {
+        throw isDisconnected(error) ? notSavedYet() : error;
+      }
+    }
     return this._model(room, options.format ?? null);
   }
 
@@ -151,6 +164,25 @@ export class RoomContentProvider implements IContentProvider {
   }
 
   private readonly _fileChanged = new Signal<this, Contents.IChangedArgs>(this);
+}
+
+function isDisconnected(error: unknown): boolean {
+  return error instanceof RequestError && error.code === 'disconnected';
+}
+
+/** Says so without a dialog in the way. */
+function notSavedYet(): Error {
+  const message =
+    'Not saved: there is no connection to the server. Your changes are kept here, and go there when it is back.';
+  Notification.warning(message, { autoClose: 5000 });
+  return calledOff(message);
+}
+
+/** What JupyterLab takes for a save that was called off, and shows no dialog of. */
+function calledOff(message: string): Error {
+  const error = new Error(message);
+  error.name = 'ModalCancelError';
+  return error;
 }
 
 /** A notebook whose file is gone; the room still has it, and a save writes it again. */

@@ -137,6 +137,8 @@ def test_an_image_is_pasted_into_markdown(lab: Lab, two: Two) -> None:
 
 def test_metadata_is_edited_in_the_side_bar(lab: Lab, two: Two) -> None:
     alice, bob = two("x = 1")
+    # The kernel's arrival is metadata, too: the side bar shows it, and forgets what is half typed.
+    alice.wait_until("nb.getMetadata('language_info') !== undefined", 60_000)
     alice.click(0).press("Escape")
     alice.command("property-inspector:show-panel")
     alice.page.get_by_text("Advanced Tools").click()

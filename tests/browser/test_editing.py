@@ -73,7 +73,7 @@ def test_undo_takes_back_only_ones_own_words(two: Two) -> None:
 
 
 def test_a_new_untitled_notebook_has_its_first_cell(lab: Lab) -> None:
-    tab = lab.open(lab.write("old"))
+    tab = lab.join(lab.write("old"))
     tab.page.evaluate(
         """async () => {
             const model = await window.jupyterapp.commands.execute('docmanager:new-untitled', {type: 'notebook', path: ''});
@@ -90,7 +90,7 @@ def test_a_new_untitled_notebook_has_its_first_cell(lab: Lab) -> None:
 
 def test_three_tabs_show_the_same_after_edits_of_all_kinds(lab: Lab) -> None:
     path = lab.write("a", "%md text", "c")
-    tabs = [lab.open(path) for _ in range(3)]
+    tabs = [lab.join(path), lab.join(path), lab.open(path)]
     tabs[0].click(0).type("1")
     tabs[1].click(2).type("2")
     tabs[2].command("notebook:insert-cell-below")

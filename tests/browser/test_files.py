@@ -124,7 +124,7 @@ def test_a_long_notebook_shows_its_beginning_and_has_its_end(lab: Lab) -> None:
     expect(tab.editor(0)).to_have_text("value_0 = 0")
     tab.wait_until("nb.cells.length === 600 && nb.cells[599].getSource() === 'value_599 = 599'")
     tab.click(0).type("  # changed")
-    again = lab.open(tab.path)
+    again = lab.join(tab.path)
     again.wait_until("nb.cells.length === 600 && nb.cells[0].getSource() === 'value_0 = 0  # changed'")
 
 

@@ -71,6 +71,17 @@ def test_a_checkpoint_is_made_by_saving_and_can_be_gone_back_to(lab: Lab, two: T
     lab.wait_file(alice.path, "x = 12")
 
 
+def test_a_tab_that_is_closed_while_it_saves_asks_nothing(lab: Lab, two: Two) -> None:
+    alice, bob = two("x = 1")
+    alice.click(0).type("2")
+    alice.press("Control+s")
+    alice.model("panel.dispose()")
+    lab.wait_file(alice.path, "x = 12")
+    bob.wait_sources("x = 12")
+    expect(alice.dialogs).to_have_count(0)
+    assert alice.complaints == []
+
+
 def test_autosave_is_switched_off_and_on_in_the_settings_menu(lab: Lab, two: Two) -> None:
     alice, bob = two("x = 1")
     alice.command("docmanager:toggle-autosave")

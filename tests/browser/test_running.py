@@ -131,7 +131,7 @@ def test_a_long_cell_goes_on_while_nobody_looks(lab: Lab) -> None:
     tab.run(0)
     expect(tab.outputs(0)).to_contain_text("3")
     tab.context.close()
-    again = lab.open(path)
+    again = lab.join(path)
     expect(again.outputs(0)).to_contain_text("29")
     assert again.model("nb.cells[0].getOutputs()[0].text") == "".join(f"{i}\n" for i in range(30))
 

@@ -14,10 +14,7 @@ export class LazyOutputs {
     const root = node.querySelector('.jp-WindowedPanel-outer') ?? node;
     this._observer = new IntersectionObserver(this._onSeen, { root, rootMargin: MARGIN });
     model?.cells.changed.connect(this._observe, this);
-    _panel.disposed.connect(() => {
-      this._observer.disconnect();
-      model?.cells.changed.disconnect(this._observe, this);
-    });
+    _panel.disposed.connect(() => this._observer.disconnect());
     this._observe();
   }
 
