@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,15 @@ class Person:
 
 ON_DISK = Person("", "changed on disk")
 """In whose name changes of the file are noted."""
+
+
+def is_run(touched: Mapping[Any, Set[str]]) -> bool:
+    """Whether a change says no more than whose outputs cells show.
+
+    Args:
+        touched: the objects it writes to, and the keys (`core.crdt.LogEntry.touched`).
+    """
+    return all(keys == {"execution_id"} for keys in touched.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from jupyter_runtimed.core.forgotten import ForgottenChanges
 from jupyter_runtimed.core.ids import Heads, PeerId, RoomId
 from jupyter_runtimed.core.lifecycle import Lifecycle, State
 from jupyter_runtimed.core.runtime import RuntimeDocument
-from jupyter_runtimed.core.versions import Person
+from jupyter_runtimed.core.versions import Person, is_run
 from jupyter_runtimed.rooms.authors import acting
 from jupyter_runtimed.rooms.disk_merge import merge_from_disk, merge_from_replica
 from jupyter_runtimed.rooms.disk_watch import DiskWatch
@@ -274,14 +274,14 @@ class Room:
                 self.executor.notebook_changed()
 
     def _people(self, advance: Advance) -> set[Person]:
-        """Who made some changes, as far as they are people."""
+        """Who made some changes, as far as they are people. Who only runs cells edits nothing."""
         people = set()
-        for origin in {entry.origin for entry in advance.entries}:
-            peer = self.hub.peers.get(PeerId(origin)) if origin is not None else None
-            person = peer.caller.person if peer is not None else acting()
-            if person is not None:
-                people.add(person)
-        return people
+        if any(entry.origin is None and not is_run(entry.touched) for entry in advance.entries):
+            people.add(acting())
+        for origin in {entry.origin for entry in advance.entries if entry.origin is not None}:
+            peer = self.hub.peers.get(PeerId(origin))
+            people.add(peer.caller.person if peer is not None else None)
+        return {person for person in people if person is not None}
 
     def _runtime_advanced(self, advance: Advance) -> None:
         self.hub.wake()

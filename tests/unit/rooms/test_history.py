@@ -113,6 +113,22 @@ async def test_running_cells_makes_no_version() -> None:
     assert [version["version"] for version in await versions(room)] == ["0"]
 
 
+async def test_who_only_runs_cells_is_not_among_those_who_edited() -> None:
+    _, room, alice = await opened()
+    bob = Client("bob").connect(room.hub, user=BOB)
+    await rest(alice, bob)
+    bob.type_text("c1", 0, "bob ")
+    await rest(alice, bob)
+    alice.request("execute_cell", cell_id="c0")
+    await rest(alice, bob)
+    latest, _ = await versions(room)
+    assert [person["username"] for person in latest["people"]] == ["bob"]
+    alice.request("set_raw_metadata", key="k", value=1)
+    await rest(alice, bob)
+    latest, _ = await versions(room)
+    assert [person["username"] for person in latest["people"]] == ["bob", "alice"] and latest["metadata"]
+
+
 async def test_changes_of_the_file_are_named_so() -> None:
     life, room, _ = await opened()
     content = json.loads(life.files["a.ipynb"])
