@@ -1,4 +1,4 @@
-"""The names of changes whose content was forgotten: what a peer that still has them need not bring back.
+"""The names of changes that a peer need not bring: their content was forgotten, or came here by a merge before.
 
 Half a hash is kept of each; the names say nothing of the content.
 """

@@ -151,7 +151,11 @@ async def merge_from_replica(
         is_in_file = bool(in_file) and change not in unsaved
         return is_in_file or change in forgotten or replica.contains((change,))
 
+    new = [change for change in theirs.engine.hashes() if not is_known(change)]
     merged = merge_replica(room.notebook, theirs, is_known)
+    if new:  # others have them, too, and must not bring them a second time
+        forgotten.add(new)
+        room.durability.file_changed()
     return {"heads": heads_to_hex(replica.heads), "kept_aside": list(merged.kept_aside)}
 
 

@@ -174,6 +174,29 @@ async def test_a_file_that_was_just_written_is_read_again(tmp_path: Path, monkey
     assert await contents.sha256("a.ipynb") == "read again"
 
 
+@pytest.mark.parametrize("ahead_s", [-2.0, 0.0, 2.0])
+async def test_a_change_is_seen_though_the_storages_clock_is_coarse_and_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    """Time stamps in steps of 2 s, and a clock of ours that is ahead or behind by as much."""
+    _, contents = local(tmp_path)
+    path = tmp_path / "a.ipynb"
+    path.write_bytes(DATA)
+    status = path.stat()
+    coarse_s = int(status.st_ctime) // 2 * 2
+
+    class Coarse:
+        st_ino, st_size, st_mode = status.st_ino, len(DATA), status.st_mode
+        st_ctime, st_mtime = float(coarse_s), float(coarse_s)
+        st_ctime_ns = st_mtime_ns = coarse_s * 10**9
+
+    monkeypatch.setattr("time.time", lambda: coarse_s + 1.9 + ahead_s)
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: Coarse())
+    first = await contents.sha256("a.ipynb")
+    path.write_bytes(DATA.replace(b"5", b"4"))
+    assert await contents.sha256("a.ipynb") not in (None, first)
+
+
 async def test_renames_deletions_and_saves_are_heard(tmp_path: Path) -> None:
     events = logger()
     manager = FileContentsManager(root_dir=str(tmp_path), event_logger=events, delete_to_trash=False)

@@ -526,3 +526,24 @@ async def test_what_the_file_has_already_is_not_merged_again_from_an_old_replica
     for client in (alice, bob):
         await again.merge(client.notebook.save(), client.saved_heads)
     assert again.notebook.cell("c0").source == "mine, theirs x = 0"
+
+
+async def test_what_two_clients_have_of_a_lost_history_is_merged_once() -> None:
+    """Both have what alice typed; bob has typed beside it since."""
+    life, room, alice = await edited()
+    bob = Client("bob").connect(room.hub)
+    await rest(alice, bob)
+    bob.disconnect()
+    bob.type_text("c0", 2, "<bob>")
+    content = json.loads(life.files["a.ipynb"])
+    content["cells"][0]["source"] = "<disk>x = 0"
+    fresh = Life(a=json.dumps(content).encode())
+    again = await fresh.world.open("a.ipynb")
+    await again.merge(alice.notebook.save())
+    await again.merge(bob.notebook.save())
+    after = again.notebook.cell("c0").source
+    assert "<disk>" in after and "<bob>" in after
+    assert after.replace("<disk>", "").replace("<bob>", "") == "mine x = 0"
+    third = await Life(fresh).world.open("a.ipynb")
+    await third.merge(alice.notebook.save())
+    assert third.notebook.cell("c0").source == after
