@@ -32,7 +32,7 @@ export default tseslint.config(
   {
     files: [
       'src/{automerge,connectionWatch,dirtyMark,frames,memoryTransport,notebookDocument,outputs,position,requests,room,runtimeDocument}.ts',
-      'src/{sequence,status,syncEngine,transport}.ts',
+      'src/{sequence,status,syncEngine,syncMessage,transport}.ts',
       'src/bridge/*.ts'
     ],
     rules: { 'no-restricted-imports': ['error', noLab] }

@@ -6,6 +6,7 @@
  * units, as in CodeMirror and Yjs.
  */
 import * as A from '@automerge/automerge/slim';
+import { documentChunks } from './syncMessage.js';
 
 /** An object inside a document; opaque. */
 export type ObjectId = string;
@@ -249,6 +250,10 @@ export class Replica {
   receive(state: ISyncState, message: Uint8Array): Patch[] | null {
     this.commit();
     const isNew = this._handle.getHeads().length === 0;
+    if (isNew) {
+      // To sync a whole document takes twice as long as to load it, and then there is nothing left to sync.
+      documentChunks(message).forEach(chunk => this._handle.loadIncremental(chunk));
+    }
     this._handle.receiveSyncMessage(state, message);
     if (isNew) {
       // To list every character of a whole document as a patch would take longer than to read it.

@@ -6,6 +6,7 @@ import './support/engine.js';
 import { JsonObject, Patch } from '../src/automerge.js';
 import { FrameType } from '../src/frames.js';
 import { SyncEngine } from '../src/syncEngine.js';
+import { documentChunks } from '../src/syncMessage.js';
 
 interface IStep {
   readonly step: string;
@@ -112,6 +113,17 @@ test('a connection that breaks anywhere is begun anew, and ends where it should'
     all.forEach(frame => engine.receive(frame)); // the server says all of it again
     check(engine, last);
     engine.dispose();
+  }
+});
+
+test('the first message that brings cells brings them as a document, which is loaded as one', () => {
+  const messages = framesOf(session[0]).filter(([type]) => type === FrameType.NotebookSync);
+  const chunks = messages.flatMap(frame => documentChunks(frame.subarray(1)));
+  assert.equal(chunks.length, 1);
+  assert.deepEqual([...chunks[0].subarray(0, 4)], [0x85, 0x6f, 0x4a, 0x83]);
+  const whole = messages.find(frame => documentChunks(frame.subarray(1)).length > 0) as Uint8Array;
+  for (const length of [1, 2, 40, whole.length - 2]) {
+    assert.throws(() => documentChunks(whole.subarray(1, length + 1)), RangeError);
   }
 });
 
