@@ -8,10 +8,10 @@
 import { YNotebook } from '@jupyter/ydoc';
 import { Notification } from '@jupyterlab/apputils';
 import { Contents, IContentProvider } from '@jupyterlab/services';
-import { RequestError } from './requests.js';
+import { LoadError, RequestError } from './requests.js';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Rooms } from './rooms.js';
-import { LoadError, Room } from './room.js';
+import { Room } from './room.js';
 
 /** The name under which widget factories ask for this provider. */
 export const PROVIDER_ID = 'runtimed';

@@ -15,6 +15,13 @@ export class RequestError extends Error {
   }
 }
 
+/** The file is there, and cannot be read as a notebook. */
+export class LoadError extends Error {
+  constructor(message = 'The notebook could not be loaded, and the server did not say why.') {
+    super(message);
+  }
+}
+
 interface IPending {
   resolve(result: JsonObject): void;
   reject(error: RequestError): void;

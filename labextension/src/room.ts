@@ -18,7 +18,7 @@ import { CloseCode, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
 import { BlobCache } from './outputs.js';
 import type { IRoomServer } from './rest.js';
-import { RequestError, Requests } from './requests.js';
+import { LoadError, RequestError, Requests } from './requests.js';
 import { IExecution, IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
 import { IPeer, IStatus } from './status.js';
 import { ISyncListener, SyncEngine } from './syncEngine.js';
@@ -33,9 +33,6 @@ export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'confir
 const PACE_MS = 25;
 /** A server that has not confirmed after this long is slow, and that is shown. */
 const SLOW_MS = 1_000;
-
-/** The file is there, and cannot be read as a notebook. */
-export class LoadError extends Error {}
 
 export interface IRoomOptions {
   readonly path: string;
@@ -320,12 +317,7 @@ export class Room
   private _settle(): void {
     const status = this.status;
     if (status?.phase === 'failed') {
-      this._ready.reject(
-        new LoadError(
-          status.error?.message ??
-            'The notebook could not be loaded, and the server did not say why.'
-        )
-      );
+      this._ready.reject(new LoadError(status.error?.message));
     }
     const isShown = this.bridge.isLoaded && status !== null; // who may write and run is known then
     const isComplete = status?.phase === 'ready' && isShown;

@@ -1,6 +1,7 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
-import { LoadError, Room } from '../room.js';
+import { LoadError } from '../requests.js';
+import { Room } from '../room.js';
 import { IRooms } from '../tokens.js';
 
 /** A file that is no notebook can still be looked at, and mended, as text. */
