@@ -16,6 +16,7 @@ from jupyter_runtimed.adapters.contents_events import ContentsListener
 from jupyter_runtimed.adapters.kernels import JupyterKernels
 from jupyter_runtimed.adapters.lease import FileLeases
 from jupyter_runtimed.adapters.room_logs import FileRoomLogs
+from jupyter_runtimed.adapters.signatures import NotarySignatures
 from jupyter_runtimed.core.crdt import new_actor
 from jupyter_runtimed.core.errors import Internal
 from jupyter_runtimed.core.files import ContentsEvent
@@ -71,6 +72,7 @@ class RuntimedServer:
         self._registry = RoomRegistry(
             Services(
                 contents=ServerContents(server.contents_manager),
+                signatures=_signatures(server.contents_manager),
                 blobs=self._blobs,
                 clock=self._clock,
                 make_executor=self._make_executor,
@@ -188,6 +190,12 @@ class RuntimedServer:
             await self._registry.path_renamed(event.path, event.new_path)
         elif event.action == "deleted":
             self._registry.path_deleted(event.path)
+
+
+def _signatures(contents_manager: Any) -> NotarySignatures | None:
+    """By the server's notary; a contents manager of another kind may have none."""
+    notary = getattr(contents_manager, "notary", None)
+    return None if notary is None else NotarySignatures(notary)
 
 
 def _root_of(contents_manager: Any) -> str:

@@ -22,6 +22,11 @@ def is_json(mime: str) -> bool:
     return mime == "application/json" or (mime.startswith("application/") and mime.endswith("+json"))
 
 
+def is_active(mime: str) -> bool:
+    """Whether a front end shows the data otherwise when it is trusted: it may run something."""
+    return mime != "text/plain" and not (mime.startswith("image/") and "svg" not in mime)
+
+
 def is_binary(mime: str) -> bool:
     """Whether the data is base64 of bytes.
 

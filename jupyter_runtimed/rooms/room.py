@@ -118,6 +118,7 @@ class Room:
             clock=services.clock,
             settings=services.settings,
             tasks=self.tasks,
+            signatures=services.signatures,
             on_change=self._saver_changed,
         )
 

@@ -29,8 +29,10 @@ from jupyter_runtimed.rooms.file import NotebookFile
 from jupyter_runtimed.rooms.ports.blobs import Blobs
 from jupyter_runtimed.rooms.ports.clock import Clock, Timer
 from jupyter_runtimed.rooms.ports.contents import Contents, FileState
+from jupyter_runtimed.rooms.ports.signatures import Signatures
 from jupyter_runtimed.rooms.rendering import digest, render
 from jupyter_runtimed.rooms.settings import RoomSettings
+from jupyter_runtimed.rooms.signing import Signing, origin_of_active
 from jupyter_runtimed.rooms.tasks import Tasks
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
@@ -85,6 +87,7 @@ class Saver:
         clock: Clock,
         settings: RoomSettings,
         tasks: Tasks,
+        signatures: Signatures | None,
         on_change: Callable[[], None],
     ) -> None:
         self.error: RuntimedError | None = None
@@ -105,6 +108,7 @@ class Saver:
         self._missing = 0
         self._refused: str | None = None
         self._guard = CellGuard()
+        self._signing = Signing(contents, signatures)
         self._has_checkpoint = False
         self._forbidden: RuntimedError | None = None
 
@@ -342,8 +346,10 @@ class Saver:
         """One attempt; False when it must begin anew."""
         room, file = self._room, self._room.file
         heads, revision = room.notebook.replica.heads, room.runtime.revision
+        origin = origin_of_active(room.notebook, room.runtime)
         data = await render(room.notebook, room.runtime, file.residue, self._blobs)
         sha256 = await digest(data)
+        may_sign = await self._signing.may_sign(origin, path, on_disk)
         if file.path != path:
             return False
         if sha256 != on_disk:
@@ -356,10 +362,12 @@ class Saver:
             except (FileChanged, FileExists):
                 return False
             self._has_checkpoint = True
-            sha256 = state.sha256
+            sha256, data = state.sha256, state.content
             file.last_saved = self._clock.now()
         file.note(sha256, heads, revision)
         self._guard.note(room.notebook)
+        if may_sign:
+            await self._signing.sign(data, sha256)
         await room.after_write()
         return True
 
@@ -374,7 +382,9 @@ class Saver:
         room, file = self._room, self._room.file
         room.check_ready()
         heads, revision = room.notebook.replica.heads, room.runtime.revision
+        origin = origin_of_active(room.notebook, room.runtime)
         data = await render(room.notebook, room.runtime, file.residue, self._blobs)
+        may_sign = await self._signing.may_sign(origin, file.path or path, file.sha256)
         await room.before_write(data, await digest(data))
         self._check_allowed()
         state = await self._contents.write(path, data, create=not overwrite)
@@ -384,4 +394,6 @@ class Saver:
         self._guard.note(room.notebook)
         self._has_checkpoint = True
         on_written()
+        if may_sign:
+            await self._signing.sign(state.content, state.sha256)
         await room.after_write()

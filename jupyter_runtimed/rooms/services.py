@@ -11,6 +11,7 @@ from jupyter_runtimed.rooms.ports.blobs import Blobs
 from jupyter_runtimed.rooms.ports.clock import Clock
 from jupyter_runtimed.rooms.ports.contents import Contents
 from jupyter_runtimed.rooms.ports.log import Leases, RoomLogs
+from jupyter_runtimed.rooms.ports.signatures import Signatures
 from jupyter_runtimed.rooms.settings import RoomSettings
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Services:
         new_id: a fresh UUID.
         new_actor: a fresh actor id.
         logs: where rooms are logged; None for a server without logs.
+        signatures: of notebooks whose outputs are trusted; None for a server that signs nothing.
         leases: which server process owns a file; None for a server that shares its state with nobody.
     """
 
@@ -80,3 +82,4 @@ class Services:
     settings: RoomSettings = field(default_factory=RoomSettings)
     logs: RoomLogs | None = None
     leases: Leases | None = None
+    signatures: Signatures | None = None

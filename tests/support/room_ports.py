@@ -15,6 +15,7 @@ from jupyter_runtimed.core.files import FileState, Identity
 from jupyter_runtimed.core.ids import BlobHash
 from jupyter_runtimed.core.requests import Comm, Complete, History, InputReply, Inspect, IsComplete
 from jupyter_runtimed.rooms.ports.log import Leases, RoomLogs
+from jupyter_runtimed.rooms.ports.signatures import Signatures
 from jupyter_runtimed.rooms.registry import RoomRegistry
 from jupyter_runtimed.rooms.services import Services
 from jupyter_runtimed.rooms.settings import RoomSettings
@@ -263,6 +264,7 @@ class World:
         settings: of the rooms.
         logs: where rooms are logged; none without it.
         leases: what other servers own.
+        signatures: what the server signs; nothing without it.
         before: the life of the server before this one, whose files and blobs are still there.
         wrap: what the rooms see of each port.
         files: bytes by name, without the ending.
@@ -274,6 +276,7 @@ class World:
         settings: RoomSettings | None = None,
         logs: RoomLogs | None = None,
         leases: Leases | None = None,
+        signatures: Signatures | None = None,
         before: World | None = None,
         wrap: Callable[[Any], Any] = lambda port: port,
         **files: bytes,
@@ -297,6 +300,7 @@ class World:
                 settings=settings or RoomSettings(load_step_s=0.0, publish_s=0.0),
                 logs=wrap(logs),
                 leases=wrap(leases),
+                signatures=signatures,
             )
         )
 
