@@ -9,7 +9,8 @@ DONE := .make
 AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 PYTEST := $(BIN)/python -m pytest
 
-FAST_TESTS := tests/unit tests/properties tests/contracts tests/architecture
+UNIT_TESTS := tests/unit tests/contracts tests/architecture
+FAST_TESTS := $(UNIT_TESTS) tests/properties
 SERVER_TESTS := tests/conformance tests/integration
 IN_PARALLEL := --numprocesses auto --dist worksteal
 # A server, a kernel and a browser on two busy cores now and then miss a deadline: what failed is shown, and run once
@@ -22,7 +23,7 @@ LAB_SOURCES := $(shell find labextension -type d \( -name node_modules -o -name 
 
 help:
 	@echo "make lab     JupyterLab with the extension on, an example notebook open"
-	@echo "make unit    the fast part of the tests, without a server"
+	@echo "make unit    the unit tests: no server, no properties"
 	@echo "make check   ruff, mypy, import-linter, eslint, tsc"
 	@echo "make test    all of it"
 	@echo "make bench   benchmarks; prints medians and ratios"
@@ -109,10 +110,10 @@ front-check: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm run check
 
 unit: $(DONE)/venv $(DONE)/js
-	$(PYTEST) $(IN_PARALLEL) $(wildcard $(FAST_TESTS))
+	$(PYTEST) $(IN_PARALLEL) $(UNIT_TESTS)
 
 test-fast: $(DONE)/venv $(DONE)/js
-	$(call twice,$(IN_PARALLEL) $(wildcard $(FAST_TESTS)))
+	$(call twice,$(IN_PARALLEL) $(FAST_TESTS))
 
 test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(DONE)/labextension-tests $(DONE)/browser
 	$(call twice,$(SERVER_TESTS))
