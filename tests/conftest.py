@@ -1,6 +1,6 @@
 """Async tests run on pytest-jupyter's event loop; hypothesis draws the same examples in every run of `make test`.
 
-A search for new ones is `HYPOTHESIS_PROFILE=search make unit`.
+A search for new ones is `HYPOTHESIS_PROFILE=search make test-fast`.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ _HARMLESS = (
     "Skip",
     "404 (Not Found)",
     "sourcemap",
+    "Could not restore the debugger state",  # a notebook that is closed before JupyterLab has asked its debugger
 )
 
 
@@ -66,7 +67,8 @@ class Tab:
 
     @property
     def cells(self) -> Locator:
-        return self.page.locator(".jp-Notebook .jp-Cell")
+        # JupyterLab may bring back, behind the notebook that is shown, one that was open before a reload.
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell")
 
     def editor(self, index: int) -> Locator:
         return self.cells.nth(index).locator(".cm-content")

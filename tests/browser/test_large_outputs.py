@@ -51,8 +51,14 @@ def test_what_is_far_away_is_fetched_when_it_comes_near(lab: Lab) -> None:
     begun = len(fetched)
     assert 0 < begun < CELLS * 3 / 4
     assert len(_runtime_document(lab, path)) < 20_000
-    tab.cells.last.scroll_into_view_if_needed()
-    expect(tab.outputs(CELLS - 1).first.locator("img")).to_have_js_property("naturalWidth", 64)
+    picture = tab.outputs(CELLS - 1).first.locator("img")
+
+    def is_seen() -> bool:
+        tab.cells.last.scroll_into_view_if_needed()  # pictures that come in above push it down again
+        return picture.count() > 0
+
+    lab.wait_for(is_seen, "the last picture is not shown")
+    expect(picture).to_have_js_property("naturalWidth", 64)
     expect(tab.outputs(CELLS - 1).last).to_contain_text("a long text")
     assert begun < len(fetched) == len(set(fetched))
     tab.shot("gallery-end", lab.artifacts)
