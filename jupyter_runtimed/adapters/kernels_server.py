@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -56,6 +57,15 @@ class Server:
             return str(spec.get("display_name", name)), str(spec.get("language", ""))
         return spec.display_name or name, spec.language or ""
 
+    async def why_not_started(self, kernel_name: str | None, error: Exception) -> str:
+        """What to tell of a launch that failed."""
+        names: list[str] = []
+        with contextlib.suppress(Exception):
+            names = sorted(await ensure_async(self.specs.get_all_specs()))
+        if kernel_name is not None and names and kernel_name not in names:
+            return f"there is no kernel named {kernel_name!r} on this server; there are: {', '.join(names)}"
+        return f"the kernel {kernel_name or 'of the server'} could not be started: {say(error)}"
+
     async def whole(self, doing: Coroutine[Any, Any, T], name: str) -> T:
         """Do to its end what the server must not be left half-way in; a cancellation is passed on then.
 
@@ -68,10 +78,6 @@ class Server:
         except asyncio.CancelledError:
             await asyncio.wait({task})
             raise
-
-    async def spec_names(self) -> list[str]:
-        """Names of the kernelspecs there are."""
-        return sorted(await ensure_async(self.specs.get_all_specs()))
 
 
 class Inbox:

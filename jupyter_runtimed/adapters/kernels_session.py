@@ -55,6 +55,12 @@ class JupyterKernelSession:
         """The kernel that is there and answers."""
         return self._kernel
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether others have ended or restarted the kernel, and no look has found it yet."""
+        line = self._line
+        return line is not None and (self._manager(self._kernel_id) is None or not line.is_same_life)
+
     async def start(self, kernel_name: str | None) -> KernelInfo:
         """Use the kernel of the session at the path, or start one, and wait until it answers."""
         async with self._lock:
@@ -312,21 +318,13 @@ class JupyterKernelSession:
             names = {"path": self.path, "name": name_of(self.path), "kernel_name": kernel_name}
             row = await ensure_async(sessions.create_session(type="notebook", **names))
         except Exception as error:
-            raise NoKernel(await self._why_not(kernel_name, error)) from error
+            raise NoKernel(await self._server.why_not_started(kernel_name, error)) from error
         self._bind(row)
         # Somebody may have opened the notebook in this very moment and started a kernel too: the first one counts.
         first = next((row for row in await self._server.rows() if row["path"] == self.path), row)
         if first["id"] != self._session_id:
             await ensure_async(sessions.delete_session(self._session_id))
             self._bind(first)
-
-    async def _why_not(self, kernel_name: str | None, error: Exception) -> str:
-        names: list[str] = []
-        with contextlib.suppress(Exception):
-            names = await self._server.spec_names()
-        if kernel_name is not None and names and kernel_name not in names:
-            return f"there is no kernel named {kernel_name!r} on this server; there are: {', '.join(names)}"
-        return f"the kernel {kernel_name or 'of the server'} could not be started: {say(error)}"
 
     async def _connect_new(self, message: str) -> KernelInfo:
         """Open a line to a kernel that was launched for us; one that does not answer is removed."""

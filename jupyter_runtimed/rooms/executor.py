@@ -337,6 +337,10 @@ class Executor:
         return cell
 
     def _queue(self, cells: Sequence[Cell], submitted_by: str, *, is_batch: bool) -> list[ExecutionId]:
+        if self._keeper.is_ready and self._session.is_replaced:
+            # What is asked for from now on is for the next kernel: its notice must not end it with what came before.
+            self._lose("the kernel was restarted")
+            self._keeper.replaced()
         executions = self._runner.queue(cells, submitted_by, is_batch=is_batch, may_begin=self._keeper.is_ready)
         self._was_active = True
         if not self._keeper.is_ready:

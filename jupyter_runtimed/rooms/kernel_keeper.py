@@ -9,6 +9,7 @@ starting   READY                  ready
 starting   launch failed          absent      what waited for it is told
 ready      LOST                   returning   it may come back
 ready      restart by the room    returning
+ready      found to be replaced   returning   before LOST or GONE has told so
 returning  READY                  ready
 any        GONE, shutdown         absent
 ```
@@ -130,6 +131,11 @@ class KernelKeeper:
         except RuntimedError as error:
             self._fail(None, error)
             raise
+
+    def replaced(self) -> None:
+        """Others have ended or restarted the kernel, of which no notice has come yet."""
+        self.state = KernelState.RETURNING
+        self._show({"status": "restarting"})
 
     async def shutdown(self) -> None:
         """Shut the kernel down, if there is one."""

@@ -87,6 +87,22 @@ async def test_what_others_do_to_the_kernel_ends_what_ran_on_it(visit: Any, how:
         assert (await run(peer, "b"))["status"] in ("done", "error")
 
 
+@pytest.mark.parametrize("how", ["restart", "other kernel", "shutdown"])
+async def test_what_is_asked_right_after_others_changed_the_kernel_runs(visit: Any, how: str) -> None:
+    async with visit() as v, v.joined(code_cell("print('ran')", "a")) as (peer, room):
+        await run(peer, "a")
+        for _ in range(5):
+            session = await session_at(v, room["path"])
+            if how == "restart":
+                await jupyter(v, "POST", f"kernels/{session['kernel']['id']}/restart")
+            elif how == "other kernel":
+                await jupyter(v, "PATCH", f"sessions/{session['id']}", {"kernel": {"name": "python3"}})
+            else:
+                await jupyter(v, "DELETE", f"sessions/{session['id']}")
+            await run(peer, "a")
+            assert text_of(peer.outputs_of("a")[0]) == "ran\n"
+
+
 async def test_the_session_follows_a_rename(visit: Any) -> None:
     async with visit() as v, v.joined(code_cell("x = 41", "a"), code_cell("print(x + 1)", "b")) as (peer, room):
         await run(peer, "a")

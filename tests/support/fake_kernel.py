@@ -32,6 +32,7 @@ class FakeKernelSession:
         refuses: what the next start raises.
         starts_by_itself: whether `start` succeeds at once; else the test calls `launched`.
         path: where the session is.
+        is_replaced: whether others have restarted the kernel, of which the test tells later.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class FakeKernelSession:
         self.refuses: RuntimedError | None = None
         self.starts_by_itself = True
         self.path = ""
+        self.is_replaced = False
         self.activity = 0
         self.on_send: Callable[[Sent], None] | None = None
         self._kernel: KernelInfo | None = None
@@ -133,6 +135,7 @@ class FakeKernelSession:
     def live(self, name: str = "python3", message: str = "a kernel was started") -> KernelInfo:
         """A kernel is there, whoever started it."""
         self._lives += 1
+        self.is_replaced = False
         language = {"name": "python", "version": "3"}
         kernel = self._kernel = KernelInfo(f"kernel-{self._lives}", name, f"The {name}", "python", language)
         self._put(KernelNotice(KernelNews.READY, message, "idle", kernel))

@@ -29,6 +29,11 @@ class KernelSession(Protocol):
         """The kernel that is there and answers."""
         ...
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether others have ended or restarted the kernel, which LOST or GONE is still to tell. Known at once."""
+        ...
+
     async def start(self, kernel_name: str | None) -> KernelInfo:
         """Use the kernel of the session at the path, or start one, and wait until it answers.
 

@@ -427,6 +427,20 @@ async def test_a_kernel_that_dies_ends_everything_and_what_comes_later_runs_on_t
         assert r.statuses(third) == ["running"] and r.runtime.kernel["status"] == "idle" and r.kernel.calls == []
 
 
+async def test_what_is_asked_after_a_restart_by_others_runs_even_if_its_notice_comes_later() -> None:
+    async with cell_runner() as r:
+        first, second = await r.run("a"), await r.run("b")
+        r.kernel.is_replaced = True
+        third = await r.run("c")
+        assert r.statuses(first, second, third) == ["error", "cancelled", "queued"]
+        r.kernel.lose("the kernel was restarted")
+        await settle()
+        assert r.statuses(third) == ["queued"] and len(r.kernel.requests()) == 1
+        r.kernel.live()
+        await r.clock.advance(1)
+        assert r.statuses(third) == ["running"] and r.kernel.calls == []
+
+
 async def test_a_kernel_that_does_not_come_back_is_started_anew_for_what_waits() -> None:
     async with cell_runner() as r:
         r.kernel.lose()
