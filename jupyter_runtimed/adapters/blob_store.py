@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from jupyter_runtimed.adapters.local_files import NO_SPACE
+from jupyter_runtimed.adapters.disk import NO_SPACE
 from jupyter_runtimed.core.errors import Internal, NotFound, OutOfSpace
 from jupyter_runtimed.core.files import StoredBlob
 from jupyter_runtimed.core.ids import BlobHash, is_blob_hash

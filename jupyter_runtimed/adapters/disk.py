@@ -13,6 +13,9 @@ from pathlib import Path
 
 from jupyter_runtimed.core.errors import Internal, OutOfSpace, RuntimedError
 
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a write ends with for want of room: on the disk, in a quota, under the limit of a file's size."""
+
 _WRITE_AT_ONCE = 1 << 20
 """Bytes: small pieces are joined up to about this size, so that a record is one system call."""
 
@@ -97,7 +100,7 @@ class Disk:
 def disk_error(error: BaseException) -> RuntimedError:
     """What a failed write means to the people whose changes wait for it."""
     if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_SPACE:
             return OutOfSpace("the disk of the state folder is full; changes are kept in memory until there is room")
         return Internal(f"the state folder cannot be written ({error.strerror or error}); changes are kept in memory")
     return Internal(f"writing the log failed: {error!r}")

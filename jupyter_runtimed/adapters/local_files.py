@@ -16,6 +16,7 @@ import unicodedata
 from contextlib import suppress
 from pathlib import Path
 
+from jupyter_runtimed.adapters.disk import NO_SPACE
 from jupyter_runtimed.core.errors import (
     FileChanged,
     FileExists,
@@ -30,7 +31,6 @@ from jupyter_runtimed.core.errors import (
 _FORGIVING = sys.platform in ("darwin", "win32")
 """Whether a name is found under other spellings (case, Unicode form) than the one that is stored."""
 
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
 

@@ -39,6 +39,7 @@ class ServerProcess:
         base_url: where the server lives below its host; with slashes at both ends.
         extensions: server extensions that are on.
         environment: what the process has besides this one's environment.
+        below: a program and its arguments that runs the server in its own place, with fewer rights, say.
         probe: the address that answers once the server is up, below `base_url`.
     """
 
@@ -51,6 +52,7 @@ class ServerProcess:
         base_url: str = "/",
         extensions: tuple[str, ...] = ("jupyter_runtimed",),
         environment: Mapping[str, str] | None = None,
+        below: tuple[str, ...] = (),
         probe: str = "api/runtimed",
     ) -> None:
         self.home = home
@@ -60,6 +62,7 @@ class ServerProcess:
         self.base_url = base_url
         self.extensions = extensions
         self.environment = dict(environment or {})
+        self.below = below
         self.probe = probe
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -83,6 +86,7 @@ class ServerProcess:
         environment["IPYTHONDIR"] = str(self.home / "ipython")
         environment.pop("JUPYTER_TOKEN", None)
         command = [
+            *self.below,
             sys.executable,
             "-m",
             "jupyter_server",
