@@ -28,9 +28,9 @@ _MAX_INFLATED_BYTES = 1 << 30
 class SyncedDocument:
     """A replica that follows the server's document.
 
-    It begins cold: the document chunk that the server sends first is read without the engine, and only a change, of
-    ours or of somebody else, makes the engine load it. Until then there are three messages: our hello, the server's
-    document, our word that we have it.
+    It begins cold: the document chunk that the server sends first is read without the engine, as are those with more
+    of a notebook that is still being loaded, and only a change, of ours or of somebody else, makes the engine load it.
+    Until then there are three kinds of messages: our hello, the server's document, our word that we have it.
 
     Attributes:
         replica: outlives connections.
@@ -78,8 +78,8 @@ class SyncedDocument:
         return self._state is not None or self.replica.is_hot
 
     def _begin(self, message: SyncMessage) -> bool:
-        """Take a first document in without the engine; whether that could be done."""
-        if self._is_engaged or self.replica.heads or len(message.changes) != 1:
+        """Take a whole document in without the engine; whether that could be done."""
+        if self._is_engaged or len(message.changes) != 1:
             return False
         try:
             content, heads = read_document(message.changes[0], _MAX_INFLATED_BYTES)

@@ -128,14 +128,6 @@ class DocumentSync:
         """Whether we know all that the peer had when it came; what it brings from then on is new."""
         return self._peers[peer_id].index is not None
 
-    @property
-    def has_laggards(self) -> bool:
-        """Whether some peer was sent a part of the log and not its end."""
-        end = self.replica.log_end
-        return any(
-            peer.index is not None and not peer.needs_snapshot and peer.index < end for peer in self._peers.values()
-        )
-
     def is_behind(self, peer_id: str) -> bool:
         """Whether `outgoing` may have something for the peer."""
         peer = self._peers[peer_id]
@@ -171,11 +163,18 @@ class DocumentSync:
             self._hear(peer, message, brought_changes=bool(vetted.infos))
         return entries
 
-    def needs_engine(self, payload: bytes) -> bool:
+    def needs_engine(self, peer_id: str, payload: bytes) -> bool:
         """Whether taking in a message would make the replica's engine. Raises Malformed when it does not parse."""
         message = parse_sync(payload)
         heads = set(message.heads)
-        return bool(message.changes) or not (heads <= self._genesis or heads == set(self.replica.heads))
+        if message.changes:
+            return True
+        if heads <= self._genesis or heads == set(self.replica.heads):
+            return False
+        # Who is level and follows a load tells that it has come to some place of the log, and asks for nothing.
+        peer = self._peers[peer_id]
+        is_following = peer.index is not None and peer.since is None and not message.need
+        return not (is_following and self.replica.surely_contains(heads))
 
     def outgoing(self, peer_id: str) -> bytes | None:
         """The next message for a peer, or None when there is nothing to say. See rule 1."""

@@ -129,7 +129,8 @@ class Executor:
         """Listen to the kernel. What an earlier life of the server left unfinished is over."""
         self._view.show({"status": "not_started", "kernel_id": None, "error": None})
         self._comms.forget_all()
-        self._sink.change(self._end_leftovers)
+        if not all(execution.has_ended for execution in self._runtime.executions.values()):
+            self._sink.change(self._end_leftovers)
         self._sink.wake()
         self._tasks.start(self._listener.listen(), "kernel events")
 

@@ -121,12 +121,6 @@ class Hub:
             peer.needs_runtime = peer.status_due = True
         self.wake()
 
-    @property
-    def is_notebook_sent(self) -> bool:
-        """Whether every peer that has begun to get the document was sent all of it."""
-        sync = self._notebook
-        return sync is None or not sync.has_laggards
-
     # Peers.
 
     def join(self, socket: PeerSocket) -> Peer:
@@ -231,7 +225,7 @@ class Hub:
             return bool(peer.held_notebook)
         if peer.held_notebook:
             return True
-        return self._notebook.needs_engine(payload) and self._warm()
+        return self._notebook.needs_engine(peer.id, payload) and self._warm()
 
     def _check(self, peer_id: str, infos: Sequence[ChangeInfo]) -> None:
         assert self._lineage is not None and self._notebook is not None

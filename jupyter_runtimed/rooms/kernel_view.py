@@ -33,7 +33,12 @@ class KernelView:
         self._unwritten: dict[str, Any] = {}
 
     def show(self, fields: dict[str, Any]) -> None:
-        """Set fields; of what flickers between two ticks only the last is written. A `wake` has to follow."""
+        """Set fields; of what flickers between two ticks only the last is written. A `wake` has to follow.
+
+        What is there already is not written: that alone would make the engine of a document nobody has touched.
+        """
+        if not self._unwritten and all(self._runtime.kernel.get(key) == value for key, value in fields.items()):
+            return
         if not self._unwritten:
             self._sink.later(self._write, Urgency.LAZY)
         self._unwritten.update(fields)

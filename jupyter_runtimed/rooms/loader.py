@@ -3,8 +3,9 @@
 The room owns the load; whoever asked for it may leave. Rules:
 
 1. Work goes on for `load_step_s` at a time, then everybody else gets a turn. After `publish_s` what is ready is
-   published, and again so often. A file that takes no longer is published as a whole: one document chunk, which a
-   client reads many times faster than the changes that make it.
+   published, then when the load has taken three times as long, and so on. What is published is always the whole
+   document so far, as one chunk, which a client reads many times faster than the changes that make it; so all pieces
+   together cost half as much again as the last one. Only what somebody edits meanwhile makes it changes.
 2. Before the first piece nothing is published, so a file that is broken at its beginning leaves no trace.
 3. A blob is stored before a document names it; the runtime document is published whole.
 4. A failure at any place takes back what was published: no cell, no execution. Nothing is ever written to the file.
@@ -40,6 +41,9 @@ LARGE_HISTORY_BYTES = 200_000
 MANY_EXECUTIONS = 50
 """More executions are written into the runtime document on a thread."""
 
+_SPACING = 3.0
+"""The next piece is published when the load has taken so many times as long as at the last one."""
+
 BLOB_BATCH_BYTES = 4 * 1024 * 1024
 
 
@@ -59,7 +63,6 @@ class Loader:
         runtime: empty, and not served yet.
         on_open: called before the first piece is published, with the actor of the import.
         on_publish: called when peers should be sent what has come.
-        may_adopt: whether no peer is in the middle of the log, so that a snapshot may take its place.
 
     Attributes:
         done, total: cells published, and in all; the total is None until it is known.
@@ -78,7 +81,6 @@ class Loader:
         settings: RoomSettings,
         on_open: Callable[[bytes], None],
         on_publish: Callable[[], None],
-        may_adopt: Callable[[], bool],
     ) -> None:
         self.done = 0
         self.total: int | None = None
@@ -92,9 +94,10 @@ class Loader:
         self._settings = settings
         self._on_open = on_open
         self._on_publish = on_publish
-        self._may_adopt = may_adopt
+        self._size = 0
         self._turn_began = 0.0
-        self._published_at = clock.monotonic()
+        self._began = clock.monotonic()
+        self._publish_after = settings.publish_s
 
     async def run(self, path: str) -> Loaded:
         """Load the file.
@@ -131,48 +134,39 @@ class Loader:
 
     async def _load_cells(self, imported: Import, batches: Iterator[ImportBatch], batch: ImportBatch | None) -> None:
         pending: list[tuple[bytes, Hash]] = []
-        size = 0
         while batch is not None:
             if batch.blobs:
                 await self._blobs.put_many(batch.blobs)
             pending.append(batch.change)
-            size += len(batch.change[0])
+            self._size += len(batch.change[0])
             self.done += len(batch.cells)
             if self._is_turn_over():
-                if self._is_publication_due():
-                    self._publish(imported, pending)
+                if self._elapsed() >= self._publish_after:
+                    await self._publish(imported, pending)
+                    self._publish_after = _SPACING * self._elapsed()
                 await self._yield_turn()
             batch = next(batches, None)
-        snapshot = await threaded(size > LARGE_HISTORY_BYTES, imported.snapshot)
         self.total = self.done
-        if self.is_open:
-            self._publish(imported, pending, is_last=True)
-            await self._yield_turn()
-        else:
-            self._append(pending)
+        await self._publish(imported, pending)
+
+    async def _publish(self, imported: Import, pending: list[tuple[bytes, Hash]]) -> None:
+        """Give the document what has come, and have it sent."""
         replica = self._notebook.replica
-        if not replica.is_hot and replica.heads == imported.heads and self._may_adopt():
-            replica.adopt_snapshot(snapshot)
-        if not self.is_open:
-            self._publish(imported, pending, is_last=True)
-
-    def _publish(self, imported: Import, pending: list[tuple[bytes, Hash]], *, is_last: bool = False) -> None:
-        """Give the document what has come; at times, and at the end, have it sent."""
-        self._append(pending)
-        if not self.is_open:
-            self.is_open = True
-            self._on_open(imported.actor)
-        if is_last or self._is_publication_due():
-            self._published_at = self._clock.monotonic()
-            self._on_publish()
-
-    def _append(self, pending: list[tuple[bytes, Hash]]) -> None:
+        snapshot = None
+        if not replica.is_hot:
+            snapshot = await threaded(self._size > LARGE_HISTORY_BYTES, imported.snapshot)
         self.is_appending = True
         try:
-            self._notebook.replica.append(pending)
+            replica.append(pending)
         finally:
             self.is_appending = False
         pending.clear()
+        if snapshot is not None and not replica.is_hot and replica.heads == imported.heads:
+            replica.adopt_snapshot(snapshot)
+        if not self.is_open:
+            self.is_open = True
+            self._on_open(imported.actor)
+        self._on_publish()
 
     # Outputs.
 
@@ -196,8 +190,8 @@ class Loader:
 
     # Pace.
 
-    def _is_publication_due(self) -> bool:
-        return self._clock.monotonic() - self._published_at >= self._settings.publish_s
+    def _elapsed(self) -> float:
+        return self._clock.monotonic() - self._began
 
     def _is_turn_over(self) -> bool:
         return self._clock.monotonic() - self._turn_began >= self._settings.load_step_s

@@ -115,7 +115,6 @@ class RoomOpening:
             settings=services.settings,
             on_open=lambda actor: room.hub.open_notebook(Lineage(room.contains, actor)),
             on_publish=self._progressed,
-            may_adopt=lambda: room.hub.is_notebook_sent,
         )
         try:
             loaded = await loader.run(room.file.path)

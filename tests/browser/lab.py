@@ -15,6 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.server_process import TOKEN, ServerProcess
 
+_ANY_PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+_MARKED_PANEL = ".jp-NotebookPanel[data-shown]"
+
 OPEN_MS = 60_000
 SEEN_MS = 20_000
 
@@ -33,6 +36,7 @@ _HARMLESS = (
     "Skip",
     "404 (Not Found)",
     "sourcemap",
+    "Canceled future for create_subshell_request",  # a notebook that is closed while its kernel starts
     "Could not restore the debugger state",  # a notebook that is closed before JupyterLab has asked its debugger
 )
 
@@ -49,12 +53,17 @@ _NOTE_DIALOGS = """
 
 
 class Tab:
-    """One browser context with one notebook: one person."""
+    """One browser context with one notebook: one person.
+
+    Attributes:
+        panel: selects the notebook's panel. JupyterLab may bring back another one that was open before a reload.
+    """
 
     def __init__(self, context: BrowserContext, page: Page, path: str) -> None:
         self.context = context
         self.page = page
         self.path = path
+        self.panel = _ANY_PANEL
         self.complaints: list[str] = []
         page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._note(str(error)))
@@ -67,8 +76,7 @@ class Tab:
 
     @property
     def cells(self) -> Locator:
-        # JupyterLab may bring back, behind the notebook that is shown, one that was open before a reload.
-        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell")
+        return self.page.locator(f"{self.panel} .jp-Notebook .jp-Cell")
 
     def editor(self, index: int) -> Locator:
         return self.cells.nth(index).locator(".cm-content")
@@ -116,21 +124,32 @@ class Tab:
     def wait_open(self) -> Tab:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=OPEN_MS)
         self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=OPEN_MS)
+        return self._mark()
+
+    def _mark(self) -> Tab:
+        self.page.evaluate("window.jupyterapp.restored.then(() => undefined)")
+        self.wait_until(f"panel.context.path === {json.dumps(self.path)} && panel.context.isReady", OPEN_MS)
+        self.page.evaluate("void (window.jupyterapp.shell.currentWidget.node.dataset.shown = 'yes')")
+        self.panel = _MARKED_PANEL
         return self
 
     def show(self, path: str) -> Tab:
         """Open a notebook in a page that is there already."""
         self.path = path
         self.page.evaluate("path => void window.jupyterapp.commands.execute('docmanager:open', {path})", path)
-        self.wait_open()
-        self.wait_until(f"panel.context.path === {json.dumps(path)} && panel.context.isReady")
-        return self
+        return self._mark()
+
+    def went_on(self, path: str) -> Tab:
+        """Wait until what is shown is at another path, in the same panel or in a new one."""
+        self.path = path
+        return self._mark()
 
     def leave(self) -> None:
         """Close everything that is open, and shut the kernels down."""
         self.page.evaluate(
             """async () => {
-                const { shell, serviceManager } = window.jupyterapp;
+                const { restored, shell, serviceManager } = window.jupyterapp;
+                await restored;
                 [...shell.widgets('main'), ...shell.widgets('down')].forEach(widget => widget.dispose());
                 await serviceManager.sessions.shutdownAll();
             }"""
@@ -186,6 +205,7 @@ class Tab:
 
     def reload(self) -> Tab:
         self.page.reload()
+        self.panel = _ANY_PANEL
         return self.wait_open()
 
     def freeze(self) -> None:

@@ -19,10 +19,10 @@ def test_save_as_leaves_the_old_file_and_goes_on_in_the_new_one(lab: Lab, two: T
     copy = f"as-{alice.path}"
     alice.command("docmanager:save-as")
     _answer(alice, copy)
-    alice.wait_until(f"panel.context.path === {json.dumps(copy)}")
+    old, _ = alice.path, alice.went_on(copy)
     alice.click(0).type("3")
     lab.wait_file(copy, "x = 123")
-    lab.wait_file(alice.path, "x = 12")
+    lab.wait_file(old, "x = 12")
     for tab in (alice, bob):
         expect(tab.dialogs).to_have_count(0)
 

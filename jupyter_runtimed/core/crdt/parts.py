@@ -1,4 +1,4 @@
-"""The changes of an import, kept small beside its document chunk.
+"""The changes of an import, kept small beside its document chunks.
 
 The engine takes a document chunk in one go, about a millisecond for a thousand characters. The same changes can be
 given to it one by one, with everybody else's turns in between.
@@ -17,31 +17,37 @@ _FAST = 1
 
 
 class Parts:
-    """Change chunks in order; iterating gives them back one by one.
-
-    Args:
-        chunks: not deflated.
-
-    Attributes:
-        is_heavy: whether the engine needs so long for all of them that others would notice.
-    """
+    """Change chunks in order; iterating gives them back one by one."""
 
     def __init__(self, chunks: Sequence[bytes]) -> None:
-        size = sum(map(len, chunks))
-        self.is_heavy = size >= HEAVY_BYTES
-        self._sizes = [len(chunk) for chunk in chunks] if self.is_heavy else []
-        self._packed = zlib.compress(b"".join(chunks), _FAST) if self.is_heavy else b""
+        self._size = 0
+        self._packs: list[tuple[list[int], bytes]] = []
+        self.add(chunks)
+
+    def add(self, chunks: Sequence[bytes]) -> None:
+        """What comes behind. The chunks are not deflated."""
+        self._size += sum(map(len, chunks))
+        self._packs.append(([len(chunk) for chunk in chunks], zlib.compress(b"".join(chunks), _FAST)))
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether the engine needs so long for all of them that others would notice."""
+        return self._size >= HEAVY_BYTES
 
     def __iter__(self) -> Iterator[bytes]:
-        inflater = zlib.decompressobj()
-        packed = self._packed
-        for size in self._sizes:
-            chunk = inflater.decompress(packed, size)
+        for sizes, packed in self._packs:
+            yield from _unpack(sizes, packed)
+
+
+def _unpack(sizes: Sequence[int], packed: bytes) -> Iterator[bytes]:
+    inflater = zlib.decompressobj()
+    for size in sizes:
+        chunk = inflater.decompress(packed, size)
+        packed = inflater.unconsumed_tail
+        while len(chunk) < size:  # the end of what it had read before
+            more = inflater.decompress(packed, size - len(chunk))
+            if not more:
+                raise ValueError("the packed changes end early")
+            chunk += more
             packed = inflater.unconsumed_tail
-            while len(chunk) < size:  # the end of what it had read before
-                more = inflater.decompress(packed, size - len(chunk))
-                if not more:
-                    raise ValueError("the packed changes end early")
-                chunk += more
-                packed = inflater.unconsumed_tail
-            yield chunk
+        yield chunk

@@ -132,6 +132,10 @@ class Replica:
         self.engine  # noqa: B018  (it tells what is in the snapshot)
         return wanted <= self._known
 
+    def surely_contains(self, heads: Iterable[Hash]) -> bool:
+        """As `contains`, but false as well where only the engine could tell and is not there."""
+        return self._known.issuperset(heads)
+
     def changes_since(self, heads: Heads) -> list[bytes]:
         """Chunks of the changes that are not in the history of some known heads, in order."""
         if heads == self._heads:
@@ -201,13 +205,14 @@ class Replica:
     # Taking changes in.
 
     def begin(self, snapshot: bytes, heads: Heads) -> None:
-        """Make a document chunk the beginning of a replica that has nothing yet. It stays cold."""
-        assert not self._heads
+        """Make a document chunk what a replica begins with, in place of an older one, if any. It stays cold."""
+        assert self._engine is None and not self._log
+        before = self._heads
         self._snapshot, self._heads = snapshot, heads
         self._known, self._knows_all = set(heads), False
         self._saved = (heads, snapshot)
         if self.on_advance is not None:
-            self.on_advance(Advance((), ()))
+            self.on_advance(Advance((), before))
 
     def append(self, changes: Sequence[tuple[bytes, Hash]], *, origin: str | None = None) -> None:
         """Take in changes that we wrote ourselves: each builds on the one before, the first on what we have."""
@@ -370,11 +375,17 @@ class Replica:
             self.adopt_snapshot(snapshot)
 
     def adopt_snapshot(self, snapshot: bytes) -> None:
-        """Take a document chunk of exactly the present heads as the snapshot (the import wrote it)."""
-        if self._snapshot or self._engine is not None:
+        """Take a document chunk of exactly the present heads as the snapshot (the import wrote it).
+
+        An import may do so several times while it goes on.
+        """
+        chunks = [entry.chunk for entry in self._log]
+        if self._engine is not None or (self._snapshot and self._parts is None):
             self._parts = None
+        elif self._parts is None:
+            self._parts = Parts(chunks)
         else:
-            self._parts = Parts([entry.chunk for entry in self._log])
+            self._parts.add(chunks)
         self._snapshot = snapshot
         self._saved = (self._heads, snapshot)
         self._log_start += len(self._log)

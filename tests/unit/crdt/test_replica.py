@@ -571,4 +571,6 @@ def test_packed_parts_come_back_as_they_were(sizes: list[int]) -> None:
     chunks = [random.Random(index).randbytes(size) for index, size in enumerate(sizes)]
     parts = Parts(chunks)
     assert parts.is_heavy == (sum(sizes) >= HEAVY_BYTES)
-    assert list(parts) == (chunks if parts.is_heavy else [])
+    assert list(parts) == chunks
+    parts.add(chunks[::-1])
+    assert list(parts) == chunks + chunks[::-1]
