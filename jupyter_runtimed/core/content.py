@@ -124,9 +124,10 @@ def _encode_base64(text: str) -> tuple[Content, list[bytes]] | None:
         packed = text.encode("ascii")
     except UnicodeEncodeError:
         return None
-    data = _decode_base64(packed)
-    if data and _is_canonical(packed, data):
-        return blob_reference(data), [data]
+    if b"\n" not in packed:
+        data = _decode_base64(packed)
+        if data and _is_canonical(packed, data):
+            return blob_reference(data), [data]
     return _encode_laid_out(packed)
 
 
@@ -150,20 +151,33 @@ def _encode_laid_out(text: bytes) -> tuple[Content, list[bytes]] | None:
     """Base64 in lines, or without its padding: the reference says how to write it."""
     body = text.rstrip(b" \t\r\n")
     line_break = b"\r\n" if b"\r\n" in body else b"\n"
-    lines = body.split(line_break)
-    packed = b"".join(lines)
-    padding = b"=" * (-len(packed) % 4)
-    data = _decode_base64(packed + padding)
-    if not data:
+    width = max(body.find(line_break), 0)
+    if not _is_in_lines(body, width, line_break):
         return None
-    layout: dict[str, Any] = {"line": len(lines[0]) if len(lines) > 1 else 0, "end": text[len(body) :].decode()}
+    packed = body.replace(line_break, b"")
+    padding = b"=" * (-len(packed) % 4)
+    if padding and packed.endswith(b"="):
+        return None
+    data = _decode_base64(packed + padding)
+    if not data or not _is_canonical(packed + padding, data):
+        return None
+    layout: dict[str, Any] = {"line": width, "end": text[len(body) :].decode()}
     if line_break != b"\n":
         layout["break"] = line_break.decode()
     if padding:
         layout["padded"] = False
-    if _lay_out(data, layout).encode() != text:
-        return None
     return {**blob_reference(data), "b64": layout}, [data]
+
+
+def _is_in_lines(body: bytes, width: int, line_break: bytes) -> bool:
+    """Whether there is a break behind each `width` characters, the last ones apart, and nowhere else; 0: nowhere."""
+    step = width + len(line_break)
+    breaks = body.count(line_break)
+    characters = len(body) - breaks * len(line_break)
+    return breaks == ((characters - 1) // width if width else 0) and all(
+        body[width + place :: step][:breaks] == character.to_bytes(1, "big") * breaks
+        for place, character in enumerate(line_break)
+    )
 
 
 def _lay_out(data: bytes, layout: object) -> str:

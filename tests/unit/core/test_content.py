@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 from typing import Any
 
 import pytest
@@ -121,6 +122,26 @@ def test_base64_leaves_its_layout_in_the_reference(name: str) -> None:
     assert content["b64"] == layout
     assert next(iter(blobs.values())) in (PICTURE, b"abcd")
     assert decode_content("image/png", content, blobs.__getitem__) == text
+
+
+def test_base64_that_is_slightly_broken_comes_back_as_it_was() -> None:
+    draw = random.Random(1)
+    regular = 0
+    for _ in range(3000):
+        data = draw.randbytes(draw.choice([1, 2, 3, 9, 57, 58, 200]))
+        width, line_break = draw.choice([200, 1, 2, 4, 5, 76]), draw.choice(["\n", "\r\n"])
+        text = b64(data)
+        text = line_break.join(text[at : at + width] for at in range(0, len(text), width))
+        text += draw.choice(["", "\n", "\r\n", " ", "\n\n"])
+        if draw.random() < 0.5:
+            at = draw.randrange(len(text))
+            text = (
+                text[:at] + draw.choice(["\n", "\r", "=", "A", "*", " ", "\r\n", ""]) + text[at + draw.randrange(2) :]
+            )
+        content, stored = encode("image/png", text)
+        assert decode_content("image/png", content, stored.__getitem__) == text
+        regular += is_reference(content) and "text" not in content
+    assert regular > 1500
 
 
 def test_canonical_base64_has_no_layout() -> None:
