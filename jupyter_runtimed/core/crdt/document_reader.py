@@ -11,12 +11,19 @@ key and place, the last row without successors.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 from jupyter_runtimed.core.crdt.change_writer import LIST, MAP, SET, TEXT, OpId
 from jupyter_runtimed.core.crdt.chunks import DOCUMENT_CHUNK, split_chunks
-from jupyter_runtimed.core.crdt.column_reader import read_runs, read_sleb, read_str, read_uleb
+from jupyter_runtimed.core.crdt.column_blocks import (
+    FOREVER,
+    BlockColumn,
+    bool_column,
+    delta_column,
+    str_column,
+    uleb_column,
+)
+from jupyter_runtimed.core.crdt.column_reader import read_sleb, read_uleb
 from jupyter_runtimed.core.crdt.document_chunk import open_document
 from jupyter_runtimed.core.crdt.values import FALSE, FLOAT, INT, STR, TRUE, UINT
 from jupyter_runtimed.core.errors import Malformed
@@ -38,86 +45,13 @@ def read_document(chunk: bytes, max_inflated_bytes: int) -> tuple[dict[str, Any]
     body = chunks[0][1]
     try:
         return _read_body(body, max_inflated_bytes)
-    except (IndexError, KeyError, ValueError, struct.error, StopIteration) as error:
+    except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
         raise Malformed(f"a document chunk that cannot be read: {error!r}") from error
 
 
 def _read_body(body: bytes, limit: int) -> tuple[dict[str, Any], Heads]:
     document = open_document(body, limit)
     return _Rows(document.operations, list(document.actors)).read(), document.heads
-
-
-class _Column:
-    """A run-length column: walked run by run, taken so many rows at a time."""
-
-    __slots__ = ("left", "runs", "value")
-
-    def __init__(self, runs: Iterator[tuple[Any, int]]) -> None:
-        self.runs = runs
-        self.value: Any = None
-        self.left = 0
-
-    def fill(self) -> int:
-        if not self.left:
-            self.value, self.left = next(self.runs, (None, 1 << 62))
-        return self.left
-
-    def take(self, times: int) -> list[Any]:
-        """The values of the next rows, one each."""
-        out: list[Any] = []
-        while times:
-            step = min(times, self.fill())
-            out += [self.value] * step
-            self.left -= step
-            times -= step
-        return out
-
-    def take_runs(self, times: int) -> list[tuple[Any, int]]:
-        """The values of the next rows, in runs."""
-        out = []
-        while times:
-            step = min(times, self.fill())
-            out.append((self.value, step))
-            self.left -= step
-            times -= step
-        return out
-
-    def all_are(self, value: Any, times: int) -> bool:
-        """Whether the next rows all have one value, as one run."""
-        return self.fill() >= times and self.value == value
-
-
-class _Deltas(_Column):
-    """A column of differences."""
-
-    __slots__ = ("last",)
-
-    def __init__(self, runs: Iterator[tuple[Any, int]]) -> None:
-        super().__init__(runs)
-        self.last = 0
-
-    def take(self, times: int) -> list[Any]:
-        out: list[Any] = []
-        for step, run in self.take_runs(times):
-            for _ in range(run):
-                if step is not None:
-                    self.last += step
-                out.append(None if step is None else self.last)
-        return out
-
-    def skip(self, times: int) -> None:
-        for step, run in self.take_runs(times):
-            if step is not None:
-                self.last += step * run
-
-
-def _booleans(data: bytes) -> Iterator[tuple[bool, int]]:
-    at, value = 0, False
-    while at < len(data):
-        times, at = read_uleb(data, at)
-        if times:
-            yield value, times
-        value = not value
 
 
 class _Text:
@@ -139,26 +73,24 @@ class _Rows:
     """The operation rows of a document chunk."""
 
     def __init__(self, columns: dict[int, bytes], actors: list[bytes]) -> None:
-        def runs(spec: int, read: Any = read_uleb) -> Iterator[tuple[Any, int]]:
-            data = columns.get(spec, b"")
-            return read_runs(data, 0, len(data), read)
+        def column(spec: int) -> BlockColumn:
+            return uleb_column(columns.get(spec, b""))
 
         self._actors = actors
-        self._obj_actor, self._obj_counter = _Column(runs(0x01)), _Column(runs(0x02))
-        self._keys = _Column(runs(0x15, read_str))
-        self._id_actor, self._id_counter = _Column(runs(0x21)), _Deltas(runs(0x23, read_sleb))
-        self._insert = _Column(_booleans(columns.get(0x34, b"")))
-        self._action = _Column(runs(0x42))
-        self._meta = _Column(runs(0x56))
+        self._obj_actor, self._obj_counter = column(0x01), column(0x02)
+        self._keys = str_column(columns.get(0x15, b""))
+        self._id_actor, self._id_counter = column(0x21), delta_column(columns.get(0x23, b""))
+        self._insert = bool_column(columns.get(0x34, b""))
+        self._action, self._meta = column(0x42), column(0x56)
         self._raw = columns.get(0x57, b"")
         self._at = 0
-        self._successors = _Column(runs(0x80))
+        self._successors = column(0x80)
         self._containers: dict[OpId, dict[str, Any] | list[Any]] = {}
         self._texts: dict[OpId, _Text] = {}
 
     def read(self) -> dict[str, Any]:
         root: dict[str, Any] = {}
-        while self._action.fill() < 1 << 61:
+        while not self._action.has_ended:
             obj, times = self._object()
             if obj is None:
                 self._map(root, times)
@@ -177,47 +109,48 @@ class _Rows:
         return root
 
     def _object(self) -> tuple[OpId | None, int]:
-        """The next object, and how many rows it has."""
-        counters, actors = self._obj_counter, self._obj_actor
-        times = min(counters.fill(), actors.fill())
-        if times >= 1 << 61:  # the columns have ended: only the root is left
+        """The next object, and how many rows it has at least."""
+        (counter, times), (actor, rows) = self._obj_counter.run(), self._obj_actor.run()
+        times = min(times, rows)
+        if times >= FOREVER >> 1:  # the columns have ended: only the root is left
             times = self._action.fill()
-        obj = None if counters.value is None else (counters.value, self._actors[actors.value])
-        counters.left -= times
-        actors.left -= times
-        return obj, times
+        self._obj_counter.skip(times)
+        self._obj_actor.skip(times)
+        return None if counter is None else (counter, self._actors[actor]), times
 
     def _map(self, target: dict[str, Any], times: int) -> None:
-        keys, ids, values = self._keys.take(times), self._ids(times), self._values(times)
-        self._insert.take_runs(times)
-        successors = self._successors.take(times)
-        for key, made, (action, value), overwritten in zip(keys, ids, values, successors, strict=True):
-            if not overwritten:
-                self._place(target, key, made, action, value)
+        self._insert.skip(times)
+        for key, successors, row in zip(
+            self._keys.take(times), self._successors.take(times), self._values(times), strict=True
+        ):
+            if not successors:
+                self._place(target, key, row)
 
     def _elements(self, target: list[Any], times: int) -> None:
         """Fill a list with its visible elements. Objects among them are filled in by their own rows."""
-        self._keys.take_runs(times)
-        ids, values = self._ids(times), self._values(times)
+        self._keys.skip(times)
         inserts, successors = self._insert.take(times), self._successors.take(times)
-        places: list[tuple[OpId, int, Any] | None] = []
-        for made, (action, value), inserted, overwritten in zip(ids, values, inserts, successors, strict=True):
+        places: list[_Row | None] = []
+        for row, inserted, overwritten in zip(self._values(times), inserts, successors, strict=True):
             if inserted:
                 places.append(None)
             if not overwritten:
-                places[-1] = (made, action, value)
+                places[-1] = row
         for place in places:
             if place is not None:
                 target.append(None)
-                self._place(target, len(target) - 1, *place)
+                self._place(target, len(target) - 1, place)
 
-    def _place(self, target: Any, key: Any, made: OpId, action: int, value: Any) -> None:
+    def _place(self, target: Any, key: Any, row: _Row) -> None:
+        action, value, counter, actor = row
         if action == SET:
             target[key] = value
         elif action == TEXT:
-            target[key] = self._texts[made] = _Text(target, key)
-        elif action in (MAP, LIST):
-            target[key] = self._containers[made] = {} if action == MAP else []
+            target[key] = self._texts[counter, self._actors[actor]] = _Text(target, key)
+        elif action == MAP:
+            target[key] = self._containers[counter, self._actors[actor]] = {}
+        elif action == LIST:
+            target[key] = self._containers[counter, self._actors[actor]] = []
 
     def _text(self, times: int) -> str:
         is_plain = (
@@ -229,12 +162,9 @@ class _Rows:
             items: list[Any] = []
             self._elements(items, times)
             return "".join(item for item in items if isinstance(item, str))
-        self._keys.take_runs(times)
-        self._id_actor.take_runs(times)
-        self._id_counter.skip(times)
-        for column in (self._insert, self._action, self._successors):
-            column.left -= times
         start = self._at
+        for column in (self._keys, self._id_actor, self._id_counter, self._insert, self._action, self._successors):
+            column.skip(times)
         for meta, run in self._meta.take_runs(times):
             if meta & 15 != STR:
                 raise Malformed("a text with something else than strings in it")
@@ -242,35 +172,35 @@ class _Rows:
         return self._raw[start : self._at].decode()
 
     def _skip(self, times: int) -> None:
-        self._keys.take_runs(times)
-        self._id_actor.take_runs(times)
-        self._id_counter.skip(times)
-        for column in (self._insert, self._action, self._successors):
-            column.take_runs(times)
+        for column in (self._keys, self._id_actor, self._id_counter, self._insert, self._action, self._successors):
+            column.skip(times)
         for meta, run in self._meta.take_runs(times):
             self._at += ((meta or 0) >> 4) * run
 
-    def _ids(self, times: int) -> list[OpId]:
-        actors = self._actors
-        return [
-            (counter, actors[actor])
-            for counter, actor in zip(self._id_counter.take(times), self._id_actor.take(times), strict=True)
-        ]
-
-    def _values(self, times: int) -> list[tuple[int, Any]]:
-        """(action, scalar value) of the next rows."""
-        out = []
-        for action, meta in zip(self._action.take(times), self._meta.take(times), strict=True):
-            size = (meta or 0) >> 4
-            raw = self._raw[self._at : self._at + size]
-            self._at += size
-            out.append((action, _scalar((meta or 0) & 15, raw)))
+    def _values(self, times: int) -> list[_Row]:
+        """What the next rows say."""
+        raw, at = self._raw, self._at
+        out: list[_Row] = []
+        counters, actors = self._id_counter.take(times), self._id_actor.take(times)
+        for action, meta, counter, actor in zip(
+            self._action.take(times), self._meta.take(times), counters, actors, strict=True
+        ):
+            if not meta:
+                out.append((action, None, counter, actor))
+                continue
+            end = at + (meta >> 4)
+            value = raw[at:end].decode() if meta & 15 == STR else _scalar(meta & 15, raw[at:end])
+            out.append((action, value, counter, actor))
+            at = end
+        self._at = at
         return out
 
 
+_Row = tuple[int, Any, int, int]
+"""(action, scalar value, counter and actor's index of the operation)"""
+
+
 def _scalar(kind: int, raw: bytes) -> Any:
-    if kind == STR:
-        return raw.decode()
     if kind in (FALSE, TRUE):
         return kind == TRUE
     if kind == UINT:
