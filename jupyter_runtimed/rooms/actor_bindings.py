@@ -5,7 +5,8 @@ would make that one's own next change worthless. So the actor of a connected pee
 
 1. A socket that is level and writes alone under one actor, its first, holds that actor. Changes that came in its first
    exchange, or under further actors, may be relays of what others did offline, and bind nothing.
-2. New changes of an actor that another user's live socket holds are refused. Known ones never are.
+2. New changes of an actor that another user's live socket holds are refused. Known ones never are. The refusal is
+   that of another lineage: of two who mean to own an actor, the one who is refused keeps their work and gets another.
 3. Of one user's sockets the latest to write holds the actor: a tab that comes back does not wait for the connection
    that it lost.
 4. When the holder has gone, anybody may relay what it did elsewhere, but nobody else comes to hold the actor.
@@ -17,16 +18,14 @@ from collections import OrderedDict
 from collections.abc import Collection, Set
 from typing import Protocol
 
-from jupyter_runtimed.core.errors import ProtocolError
+from jupyter_runtimed.core.errors import OtherLineage
 
 MAX_REMEMBERED = 10_000
 """Of so many actors it is remembered whose they were."""
 
 
-class ForgedActor(ProtocolError):
-    """Changes in the name of another peer that is connected."""
-
-    close_code = 1008
+class ForgedActor(OtherLineage):
+    """Changes in the name of another peer that is connected. Who did not know may bring them by the merge call."""
 
 
 class Writer(Protocol):
@@ -59,7 +58,10 @@ class ActorBindings:
             holder = self._holders.get(actor)
             is_other = holder is not None and holder is not writer and holder.principals.isdisjoint(writer.principals)
             if is_other or actor == own:
-                raise ForgedActor("changes in the name of another peer that is connected; use an actor id of your own")
+                raise ForgedActor(
+                    "changes in the name of another peer that is connected; send the whole document to the merge call,"
+                    " then start with an empty one and an actor id of its own"
+                )
 
     def wrote(self, writer: Writer, actors: Collection[bytes], *, is_level: bool) -> None:
         """Somebody has brought new changes (rules 1, 3 and 4).

@@ -2,7 +2,8 @@
 
 A document begins with the frozen genesis change and, when it has a file, the changes of its import. Two imports put
 the same cells into the same map twice; a union of such histories hides or doubles cells, so changes of another import
-are refused as a whole (4410) and go through the merge call.
+are refused as a whole (4410) and go through the merge call. So are changes whose content came by that call before:
+who still has them must not bring it a second time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable
 from jupyter_runtimed.core.crdt import ChangeInfo
 from jupyter_runtimed.core.document import GENESIS_HASH
 from jupyter_runtimed.core.errors import Malformed, OtherLineage
+from jupyter_runtimed.core.forgotten import ForgottenChanges
 from jupyter_runtimed.core.ids import Heads
 from jupyter_runtimed.core.ipynb import IMPORT_ACTOR_PREFIX
 
@@ -24,10 +26,14 @@ class Lineage:
     Args:
         contains: whether the document's history has these changes.
         import_actor: who wrote its import; None for a notebook that began without a file.
+        merged: changes whose content came by the merge call, or was forgotten.
     """
 
-    def __init__(self, contains: Callable[[Heads], bool], import_actor: bytes | None) -> None:
+    def __init__(
+        self, contains: Callable[[Heads], bool], import_actor: bytes | None, merged: ForgottenChanges | None = None
+    ) -> None:
         self._contains = contains
+        self._merged = merged or ForgottenChanges()
         self._import_actor = import_actor
 
     def has_unread(self, infos: Iterable[ChangeInfo]) -> bool:
@@ -38,7 +44,7 @@ class Lineage:
         """Look at foreign changes.
 
         Raises:
-            OtherLineage: some of them cannot have begun as this document did.
+            OtherLineage: some of them cannot have begun as this document did, or came by a merge.
             Malformed: one takes all cells away at once, without deleting them.
         """
         for info in infos:
@@ -46,12 +52,12 @@ class Lineage:
                 raise Malformed("the `cells` map stays the one the document began with; cells are deleted in it")
             if self._is_foreign(info) and not self._contains((info.hash,)):
                 raise OtherLineage(
-                    "these changes belong to another import of the notebook; send the whole document to the merge"
-                    " call, then start with an empty one"
+                    "these changes belong to another import of the notebook, or were merged before; send the whole"
+                    " document to the merge call, then start with an empty one"
                 )
 
     def _is_foreign(self, info: ChangeInfo) -> bool:
-        if info.actor.startswith(IMPORT_ACTOR_PREFIX) or not info.deps:
+        if info.actor.startswith(IMPORT_ACTOR_PREFIX) or not info.deps or info.hash in self._merged:
             return True
         # Nobody has ever seen an imported document with nothing but the genesis change in it.
         return self._import_actor is not None and _BEGINNING.issuperset(info.deps)

@@ -123,7 +123,7 @@ class RoomHistory:
         room.versions.forget()
         room.renew_runtime()
         room.hub.serve_notebook(replica)
-        room.hub.open_notebook(Lineage(room.contains, author))
+        room.hub.open_notebook(Lineage(room.contains, author, room.forgotten))
         room.hub.notebook_loaded()
         room.hub.tell_status()
 

@@ -73,14 +73,14 @@ class RoomOpening:
     def _begin_untitled(self) -> None:
         room = self._room
         room.file.saved_heads = room.notebook.replica.heads
-        room.hub.open_notebook(Lineage(room.contains, None))
+        room.hub.open_notebook(Lineage(room.contains, None, room.forgotten))
         self._become_whole()
 
     def _begin_restored(self, restored: Restored) -> None:
         room = self._room
         imported = room.file.import_sha256
         actor = import_actor(bytes.fromhex(imported)) if imported is not None else None
-        room.hub.open_notebook(Lineage(room.contains, actor))
+        room.hub.open_notebook(Lineage(room.contains, actor, room.forgotten))
         if room.file.path is None:
             self._become_whole()
         else:
@@ -113,7 +113,7 @@ class RoomOpening:
             blobs=services.blobs,
             clock=services.clock,
             settings=services.settings,
-            on_open=lambda actor: room.hub.open_notebook(Lineage(room.contains, actor)),
+            on_open=lambda actor: room.hub.open_notebook(Lineage(room.contains, actor, room.forgotten)),
             on_publish=self._progressed,
         )
         try:

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from jupyter_runtimed.core.crdt import Engine
 from jupyter_runtimed.rooms.room import Room
 from tests.support.front_end import FrontEnd, FrontEnds
 from tests.support.manual_clock import settle
+from tests.support.room_peers import Client
 from tests.unit.rooms.test_durability import Life
-from tests.unit.rooms.test_room_loading import notebook
+from tests.unit.rooms.test_room_loading import notebook, rest
 
 FIRST_MARK = 0x4E00
 """Everything that is typed is one character that is typed once, so that what is lost or doubled shows."""
@@ -171,6 +173,46 @@ async def test_who_comes_back_with_much_meets_who_stayed_with_much(process: Fron
         ben.send()
     await story.end()
     story.check()
+
+
+async def test_a_tab_whose_name_was_forged_comes_back_with_all_it_has(process: FrontEnds) -> None:
+    """Somebody else made the next change under the tab's actor, when nobody could know whose it is."""
+    story = Story(0, [process.open("anna")], deletes=False)
+    (anna,) = story.tabs
+    await story.begin()
+    await story.end()
+    anna.do("type", at=0.0, to=0.0, text="sent ")
+    await story.end()
+    log = story.room.notebook.replica.log(story.room.notebook.replica.log_start)
+    await story.restart()  # the next server has not seen anna write
+    await story.end()
+    mallory = Client("mallory").connect(story.room.hub, user={"username": "mallory"})
+    await rest(mallory)
+    mallory.notebook = Engine.load(mallory.notebook.save(), log[-1].actor)
+    anna.do("type", at=0.0, to=0.0, text="unsent ")
+    mallory.type_text("c1", 0, "forged ")
+    await settle()
+    anna.hear(runtime=False)
+    assert anna.state["resets"] == 1, "this cannot be taken in"
+    anna.lose()
+    anna.connect(story.room.hub)
+    assert anna.socket is not None
+    while anna.socket.closed is None:
+        await settle()
+        assert anna.hear(runtime=False) + anna.send(), "nobody has anything to say"
+    assert anna.socket.close_code == 4410
+    anna.forget(4410)
+    (document,) = anna.merged()
+    await story.room.merge(document)
+    anna.connect(story.room.hub)
+    while anna.hear(runtime=False) + anna.send():
+        await settle()
+    assert anna.state["sources"] == [cell.source for cell in story.room.notebook.cells()]
+    assert anna.state["sources"][0].startswith("unsent sent ")
+    assert anna.state["sources"][1].startswith("forged ")
+    anna.lose()
+    anna.do("close")
+    await story.life.world.registry.stop()
 
 
 @pytest.mark.soak

@@ -143,6 +143,10 @@ class FrontEnd:
             frame = self.socket.frames.popleft()
             self.down[frame[0] == FrameType.RUNTIME_SYNC].append(frame)
 
+    def merged(self) -> list[bytes]:
+        """The documents that the tab has handed over to be merged, each told once."""
+        return [base64.b64decode(document) for document in self.do("merged")]
+
     @property
     def state(self) -> dict[str, Any]:
         """What the tab shows and knows; see process.ts."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Set
 
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo
 from jupyter_runtimed.core.crdt.history import History, Mark
-from jupyter_runtimed.core.errors import Malformed, OverLimit
+from jupyter_runtimed.core.errors import Malformed, OtherLineage, OverLimit
 from jupyter_runtimed.core.ids import Hash, Heads
 
 _MAX_EARLY = 10_000
@@ -73,7 +73,7 @@ class Admission:
             history: enters what is admitted.
 
         Raises:
-            Malformed: one of `infos` does not fit the history; nothing is admitted.
+            Malformed, OtherLineage: one of `infos` does not fit the history; nothing is admitted.
             OverLimit: too many would wait; nothing is admitted.
         """
         fresh = {info.hash: info for info in infos if info.hash not in known}
@@ -90,7 +90,7 @@ class Admission:
                 continue
             try:
                 marks.append(history.check(info))
-            except Malformed:
+            except (Malformed, OtherLineage):
                 if info.hash in fresh:
                     Admitted(history, passed, (), marks).withdraw()
                     raise

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from jupyter_runtimed.core.crdt.change_reader import MAKES, ChangeInfo, Ids, OpRun
 from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, MAP, ChangeBuilder, OpId
 from jupyter_runtimed.core.crdt.engine import ChangeName
-from jupyter_runtimed.core.errors import Malformed
+from jupyter_runtimed.core.errors import Malformed, OtherLineage
 from jupyter_runtimed.core.ids import Hash, Heads
 
 _MAX_GAP = 1_000_000
@@ -138,6 +138,7 @@ class History:
 
         Raises:
             Malformed: it refers to something that is not so; it is not entered.
+            OtherLineage: its author's history goes on with another change here; likewise.
         """
         self._check_header(info)
         mark = self._mark(info)
@@ -213,8 +214,13 @@ class History:
     def _check_header(self, info: ChangeInfo) -> None:
         author = self._authors.get(info.actor)
         seq, own_max_op = (author.seq, author.max_op) if author else (0, 0)
+        if info.seq <= seq:
+            raise OtherLineage(
+                "another change under this actor id came here before this one; send the whole document to the merge"
+                " call, then start with an empty one and an actor id of its own"
+            )
         if info.seq != seq + 1:
-            raise Malformed("a change that is not its author's next one; an actor id belongs to one replica only")
+            raise Malformed("a change that is not its author's next one, and those between are missing")
         before = max([own_max_op, *[self._max_ops.get(dep, 0) for dep in info.deps]])
         if not before < info.start_op <= self._max_op + _MAX_GAP:
             raise Malformed("a change whose operations do not count on from those before it")

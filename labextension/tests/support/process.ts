@@ -61,6 +61,9 @@ const operations: { [name: string]: (request: IRequest) => unknown } = {
     tabs.delete(request.tab);
   },
 
+  /** The documents that were handed over to be merged, since the last time this was asked. */
+  merged: request => tabOf(request).server.merged.splice(0).map(base64),
+
   tick: ({ ms }) => time.tick(ms ?? 0),
 
   /** Type a text into a cell; only between code points. */

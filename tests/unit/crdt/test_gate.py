@@ -30,7 +30,7 @@ from jupyter_runtimed.core.crdt import (
 from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, SET
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, MAGIC, chunk_hash, make_chunk
 from jupyter_runtimed.core.crdt.columns import uleb
-from jupyter_runtimed.core.errors import Malformed, OverLimit, ProtocolError
+from jupyter_runtimed.core.errors import Malformed, OtherLineage, OverLimit, ProtocolError
 from jupyter_runtimed.core.limits import Limits
 from tests.support.js_peer import JsProcess, requires_js
 
@@ -205,7 +205,7 @@ def test_two_changes_of_one_author_do_not_share_counters() -> None:
 def test_two_changes_of_one_author_do_not_share_a_number() -> None:
     first = D.change(lambda b: b.put(D.map, "z", 1))
     second = D.change(lambda b: b.put(D.map, "z", 2))
-    assert_refused([first, second])
+    assert_refused([first, second], OtherLineage)
 
 
 def is_readable(chunk: bytes) -> bool:
@@ -216,12 +216,12 @@ def is_readable(chunk: bytes) -> bool:
     return True
 
 
-def assert_refused(changes: list[Change]) -> None:
+def assert_refused(changes: list[Change], error: type[ProtocolError] = Malformed) -> None:
     """The message is refused whole, and nothing of it stays: neither in the document nor in what is known of it."""
     replica = D.replica()
     infos = vet([chunk for chunk, _ in changes]) if all(is_readable(chunk) for chunk, _ in changes) else None
     if infos is not None:
-        with pytest.raises(Malformed):
+        with pytest.raises(error):
             replica.apply(infos, origin="bob")
     assert replica.heads == (D.head,)
     assert replica.log_end == 1

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from jupyter_runtimed.core.crdt import Engine, encode_sync, new_actor
+from jupyter_runtimed.core.crdt import Engine, Replica, encode_sync, new_actor
 from jupyter_runtimed.core.frames import FrameType, encode_frame
 from jupyter_runtimed.rooms.actor_bindings import ActorBindings, ForgedActor
+from jupyter_runtimed.rooms.room import Room
 from tests.support.room_peers import Client, level
+from tests.unit.rooms.test_durability import Life, edited
 from tests.unit.rooms.test_hub import Setting
+from tests.unit.rooms.test_room_loading import rest
 
 MALLORY = {"username": "mallory", "name": "Mallory", "color": None, "avatar_url": None}
 BOB = {"username": "bob", "name": "Bob", "color": None, "avatar_url": None}
@@ -18,14 +21,18 @@ BOB = {"username": "bob", "name": "Bob", "color": None, "avatar_url": None}
 
 def forged(s: Setting, like: Client) -> Engine:
     """A replica with all that `like` has, whose next change is by the author of the last one."""
-    return Engine.load(like.notebook.save(), s.replica.log(s.replica.log_start)[-1].actor)
+    return under_last_actor(s.replica, like)
 
 
-def send_change(sender: Client, engine: Engine, text: str) -> None:
+def under_last_actor(replica: Replica, like: Client) -> Engine:
+    return Engine.load(like.notebook.save(), replica.log(replica.log_start)[-1].actor)
+
+
+def send_change(sender: Client, engine: Engine, text: str, cell_id: str = "a") -> None:
     """Send one more change of another replica."""
     before = engine.heads
     cells = Client("editor", engine)
-    cells.type_text("a", 0, text)
+    cells.type_text(cell_id, 0, text)
     chunks = [chunk for _, chunk in engine.changes_since(before)]
     sender.send_raw(encode_frame(FrameType.NOTEBOOK_SYNC, encode_sync(chunks, engine.heads)))
 
@@ -37,7 +44,7 @@ async def test_the_next_change_of_somebody_who_is_here_cannot_be_written_for_the
     alice.type_text("a", 0, "mine ")
     await s.settle(alice, bob, mallory)
     send_change(mallory, forged(s, mallory), "forged ")
-    assert mallory.socket.close_code == 1008
+    assert mallory.socket.close_code == 4410
     alice.type_text("a", 0, "still ")
     await s.settle(alice, bob)
     assert alice.socket.closed is None and bob.socket.closed is None
@@ -50,7 +57,7 @@ async def test_nobody_writes_under_the_servers_actor() -> None:
     heads = s.replica.heads
     engine = Engine.load(mallory.notebook.save(), s.replica.actor)
     send_change(mallory, engine, "forged ")
-    assert mallory.socket.close_code == 1008 and s.replica.heads == heads
+    assert mallory.socket.close_code == 4410 and s.replica.heads == heads
 
 
 async def test_what_an_author_did_offline_may_come_through_somebody_else_first() -> None:
@@ -113,6 +120,68 @@ async def test_what_is_known_may_be_repeated_by_anybody() -> None:
     bob.send_raw(encode_frame(FrameType.NOTEBOOK_SYNC, encode_sync(chunks, bob.heads)))
     await s.settle(alice, bob)
     assert bob.socket.closed is None
+
+
+async def comes_back_and_is_merged(room: Room, client: Client) -> None:
+    """A client's way back after 4410: the merge call, and a fresh replica."""
+    client.connect(room.hub)
+    await rest(client)
+    assert client.socket.close_code == 4410, client.socket.closed
+    await room.merge(client.notebook.save(), client.saved_heads)
+    client.notebook = Engine.empty(new_actor())
+    client.connect(room.hub)
+    await rest(client)
+    assert client.socket.closed is None and level(room.notebook.replica, client)
+
+
+async def test_what_was_forged_while_its_author_was_away_costs_the_author_nothing() -> None:
+    _, room, alice = await edited()
+    alice.disconnect()
+    mallory = Client("mallory").connect(room.hub, user=MALLORY)
+    await rest(mallory)
+    mallory.notebook = under_last_actor(room.notebook.replica, mallory)
+    mallory.type_text("c0", 0, "forged ")
+    assert mallory.socket.closed is None, "nobody can know that it is no relay"
+    alice.type_text("c0", 5, "away ")
+    alice.type_text("c1", 0, "away, too ")
+    await comes_back_and_is_merged(room, alice)
+    assert alice.sources() == ["forged mine away x = 0", "away, too x = 1", "x = 2"]
+    alice.type_text("c2", 0, "back ")
+    await rest(alice, mallory)
+    assert alice.sources()[2] == "back x = 2" == mallory.sources()[2]
+
+
+async def test_what_was_merged_for_its_author_is_not_taken_again_from_who_has_it_too() -> None:
+    _, room, alice = await edited()
+    bob = Client("bob").connect(room.hub, user=BOB)
+    await rest(alice, bob)
+    alice.disconnect()
+    bob.disconnect()
+    forger = Client("mallory").connect(room.hub, user=MALLORY)
+    await rest(forger)
+    send_change(forger, under_last_actor(room.notebook.replica, forger), "forged ", "c0")
+    alice.type_text("c1", 0, "away ")
+    bob.notebook.apply([chunk for _, chunk in alice.notebook.changes_since(bob.heads)])
+    bob.type_text("c1", 0, "bob ")
+    await comes_back_and_is_merged(room, alice)
+    await comes_back_and_is_merged(room, bob)
+    assert sorted(bob.sources()[1].split()[:2]) == ["away", "bob"] and bob.sources()[1].endswith(" x = 1")
+
+
+async def test_after_a_restart_nobody_keeps_an_author_out_by_writing_under_their_name_first() -> None:
+    life, room, alice = await edited()
+    author = room.notebook.replica.log(room.notebook.replica.log_start)[-1].actor
+    alice.disconnect()
+    room = await Life(life).world.open("a.ipynb")
+    mallory = Client("mallory").connect(room.hub, user=MALLORY)
+    await rest(mallory)
+    mallory.notebook = Engine.load(mallory.notebook.save(), author)
+    mallory.type_text("c0", 0, "forged ")
+    await rest(mallory)
+    alice.type_text("c1", 0, "away ")
+    await comes_back_and_is_merged(room, alice)
+    assert alice.sources() == ["forged mine x = 0", "away x = 1", "x = 2"]
+    assert mallory.socket.closed is None
 
 
 class Somebody:
