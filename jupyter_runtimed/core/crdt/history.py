@@ -15,11 +15,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jupyter_runtimed.core.crdt.change_reader import MAKES, ChangeInfo, Ids, OpRun
+from jupyter_runtimed.core.crdt.change_reader import MAKES, ChangeInfo, Ids, OpRun, read_chunk
 from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, MAP, ChangeBuilder, OpId
+from jupyter_runtimed.core.crdt.chunks import DOCUMENT_CHUNK, split_chunks
+from jupyter_runtimed.core.crdt.document_chunk import open_document, read_operations
 from jupyter_runtimed.core.crdt.engine import ChangeName
 from jupyter_runtimed.core.errors import Malformed, OtherLineage
 from jupyter_runtimed.core.ids import Hash, Heads
+
+_NO_LIMIT = 1 << 62
 
 _MAX_GAP = 1_000_000
 """How far beyond all known operations a change may begin to count. Counters have 32 bits; honest gaps are rare
@@ -286,3 +290,20 @@ class History:
             return run.action not in (DELETE, INCREMENT) and written == place
         found = self._find(op)
         return found is not None and found.place == place and found.obj == run.obj
+
+
+def read_history(snapshot: bytes, names: Iterable[ChangeName], max_depth: int) -> History:
+    """The index of a document that we wrote, or have loaded, ourselves.
+
+    Args:
+        snapshot: its chunks.
+        names: of the changes in its document chunk, in order.
+        max_depth: as of `History`.
+    """
+    history = History(max_depth)
+    for kind, body, chunk, _ in split_chunks(snapshot, _NO_LIMIT):
+        if kind == DOCUMENT_CHUNK:
+            history.enter_document(names, read_operations(open_document(body, _NO_LIMIT)))
+        else:
+            history.enter(read_chunk(chunk))
+    return history

@@ -19,17 +19,14 @@ from contextlib import contextmanager
 from jupyter_runtimed.core.crdt.admission import Admission
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
 from jupyter_runtimed.core.crdt.change_writer import ChangeBuilder
-from jupyter_runtimed.core.crdt.chunks import DOCUMENT_CHUNK, split_chunks
-from jupyter_runtimed.core.crdt.document_chunk import open_document, read_operations, take_apart
+from jupyter_runtimed.core.crdt.document_chunk import take_apart
 from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused, EngineSyncState, Writer
-from jupyter_runtimed.core.crdt.history import History
+from jupyter_runtimed.core.crdt.history import History, read_history
 from jupyter_runtimed.core.crdt.log import Advance, LogEntry, heads_after
 from jupyter_runtimed.core.crdt.parts import Parts
 from jupyter_runtimed.core.errors import Malformed
 from jupyter_runtimed.core.ids import Hash, Heads
 from jupyter_runtimed.core.limits import Limits
-
-_NO_LIMIT = 1 << 62
 
 _SMALL_LOG = 64 * 1024
 """Bytes: a log that is smaller than this, or than its snapshot, is not worth a new snapshot when a replica cools."""
@@ -185,14 +182,9 @@ class Replica:
     def history(self) -> History:
         """The index of the history; made at first use, at about 2 µs a change of the snapshot, 30 µs one of the log."""
         if self._history is None:
-            self._history = History(self._limits.max_depth)
             logged = {entry.hash for entry in self._log}
             names = [name for name in self.engine.names() if name.hash not in logged]
-            for kind, body, chunk, _ in split_chunks(self._snapshot, _NO_LIMIT):
-                if kind == DOCUMENT_CHUNK:
-                    self._history.enter_document(names, read_operations(open_document(body, _NO_LIMIT)))
-                else:
-                    self._history.enter(read_chunk(chunk))
+            self._history = read_history(self._snapshot, names, self._limits.max_depth)
             for entry in self._log:
                 self._history.enter(read_chunk(entry.chunk))
         return self._history
