@@ -20,7 +20,7 @@ class Pace:
         max_buffer_bytes: while writing fails, a larger buffer is given up for a rewrite, which covers it.
     """
 
-    gather_s: float = 0.010
+    gather_s: float = 0.030
     retry_s: float = 0.5
     max_retry_s: float = 30.0
     min_growth_bytes: int = 2 << 20

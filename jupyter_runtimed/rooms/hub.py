@@ -1,7 +1,7 @@
 """Who is connected to a room, what they send about the documents, and what each must still be told.
 
-Frames come in through `receive`, a plain function. What changes wakes `flush`, once a turn of the event loop, and
-`flush` alone decides what goes out (rule numbers are cited in the code):
+Frames come in through `receive`, a plain function, which sends on before it returns. What else changes wakes `flush`,
+once a turn of the event loop. `flush` alone decides what goes out (rule numbers are cited in the code):
 
 1. Nothing is sent to a peer whose last write has not drained. The documents are the queue.
 2. To one peer: sync frames first, notebook before runtime, then answers and events, presence, status. So a status
@@ -78,6 +78,7 @@ class Hub:
         self._lineage: Lineage | None = None
         self._is_loading = True
         self._is_due = False
+        self._is_receiving = False
         self._framed: tuple[bytes, bytes] = (b"", b"")
 
     # The documents.
@@ -164,9 +165,16 @@ class Hub:
     # Coming in.
 
     def receive(self, peer: Peer, data: bytes | str) -> None:
-        """Take one message of a peer."""
-        if not peer.is_gone:
+        """Take one message of a peer, and send on what it changes: another turn of the loop would cost its time."""
+        if peer.is_gone:
+            return
+        self._is_receiving = True
+        try:
             self._guarded(peer, self._receive, peer, data)
+        finally:
+            self._is_receiving = False
+        if self._is_due:
+            self.flush()
 
     def drained(self, peer: Peer) -> None:
         """The peer's transport takes more."""
@@ -180,13 +188,12 @@ class Hub:
             raise OverLimit(f"a frame may have {self._limits.max_frame_bytes:,} bytes")
         if kind is FrameType.NOTEBOOK_SYNC:
             self._receive_notebook(peer, payload)
-            self.wake()
         elif kind is FrameType.RUNTIME_SYNC:
             if self._runtime is None:
                 peer.hold(peer.held_runtime, payload)
             elif not peer.needs_runtime:
                 self._runtime.receive(peer.id, payload, may_write=False)
-                self.wake()
+                self._wake_for(peer, self._runtime)
         elif kind is FrameType.REQUEST:
             self._on_request(peer, payload)
         elif kind is FrameType.PRESENCE:
@@ -205,6 +212,9 @@ class Hub:
             entries = sync.receive(peer.id, payload, may_write=peer.socket.can_write)
             actors = {entry.actor for entry in entries if entry.origin == peer.id}
             self._actors.wrote(peer, actors, is_level=is_level)
+            if entries:  # who has spoken is told last: the others wait for the change, they for its confirmation only
+                self.peers[peer.id] = self.peers.pop(peer.id)
+            self._wake_for(peer, sync)
 
     def _can_take(self, peer: Peer, payload: bytes) -> bool:
         """Rule 5: whether the part of the document that is there is enough to answer a message."""
@@ -244,10 +254,16 @@ class Hub:
     # Going out.
 
     def wake(self) -> None:
-        """Something may have to be said: flush, once, when this turn of the loop is over."""
+        """Something may have to be said: flush, once, behind this message or this turn of the loop."""
         if not self._is_due:
             self._is_due = True
-            asyncio.get_running_loop().call_soon(self.flush)
+            if not self._is_receiving:
+                asyncio.get_running_loop().call_soon(self.flush)
+
+    def _wake_for(self, peer: Peer, sync: DocumentSync) -> None:
+        """A peer has said something of a document; mostly that it has what it was sent, and then no answer is due."""
+        if sync.is_behind(peer.id):
+            self.wake()
 
     def tell_status(self) -> None:
         """The status has changed."""

@@ -8,6 +8,7 @@ stands inside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Engine, OpId, Replica, op_id
@@ -39,9 +40,12 @@ class NotebookView:
         self._cells: dict[str, Cell] = {}
         self._order: list[str] | None = None
         self._owners: dict[OpId, str] = {}
+        self._sources: dict[str, bytes] = {}
+        self._source_owners: dict[OpId, str] = {}
         self._metadata: dict[str, Any] | None = None
         self._root: dict[str, Any] | None = None
         self._stale: set[str] = set()
+        self._stale_sources: set[str] = set()
         self._read_to = -1
         if cells is not None:
             self.seed(cells, metadata or {}, root or {})
@@ -51,8 +55,7 @@ class NotebookView:
         self._cells = {cell.id: cell for cell in cells}
         self._order = sorted(self._cells, key=lambda key: (self._cells[key].position, key))
         self._metadata, self._root = dict(metadata), dict(root)
-        self._owners = {}
-        self._stale = set()
+        self._forget_places()
         self._read_to = self.replica.log_end
 
     def seed_content(self, content: Mapping[str, Any]) -> None:
@@ -158,20 +161,28 @@ class NotebookView:
 
     def _forget_all(self) -> None:
         self._cells.clear()
-        self._owners.clear()
-        self._stale.clear()
+        self._forget_places()
         self._order = self._metadata = self._root = None
+
+    def _forget_places(self) -> None:
+        for known in (self._owners, self._sources, self._source_owners, self._stale, self._stale_sources):
+            known.clear()
 
     def _forget(self, obj: OpId | None, keys: Set[str]) -> None:
         """Forget what one object of the document said; `keys` are those that were written in a map."""
         if obj is None:
             self._forget_all()
             return
+        typed_in = self._source_owners.get(obj)
+        if typed_in is not None:
+            self._stale_sources.add(typed_in)
+            return
         owner = self._owners.get(obj)
         if owner == _CELLS:
             self._order = None
             for key in keys:
                 self._cells.pop(key, None)
+                self._sources.pop(key, None)
         elif owner is not None:
             self._stale.add(owner)
         else:
@@ -179,7 +190,12 @@ class NotebookView:
             self._metadata = self._root = None
 
     def _refresh(self) -> None:
-        """Read the cells that were touched; the order is void when one of them has moved."""
+        """Read what was touched; the order is void when a cell has moved."""
+        typed_in, self._stale_sources = self._stale_sources, set()
+        for cell_id in typed_in - self._stale:
+            cell, source = self._cells.get(cell_id), self._sources.get(cell_id)
+            if cell is not None and source is not None:
+                self._cells[cell_id] = replace(cell, source=self._engine.text(source))
         stale, self._stale = self._stale, set()
         for cell_id in stale:
             old = self._cells.pop(cell_id, None)
@@ -204,6 +220,7 @@ class NotebookView:
                 self._own(cells, _CELLS)
             for gone in self._cells.keys() - set(keys):
                 del self._cells[gone]
+                self._sources.pop(gone, None)
             self._order = sorted(keys, key=lambda key: (self._cell(key).position, key))
         return self._order
 
@@ -217,8 +234,14 @@ class NotebookView:
         cells = self._cells_map()
         engine = self._engine
         obj = engine.child(cells, cell_id) if cells is not None else None
+        self._sources.pop(cell_id, None)
         if obj is None or engine.kind(obj) != MAP:
             return Cell(cell_id)
+        source = engine.child(obj, "source")
+        identity = op_id(source) if source is not None and engine.kind(source) == TEXT else None
+        if source is not None and identity is not None:
+            self._sources[cell_id] = source
+            self._source_owners[identity] = cell_id
         fields = {key: self._read(obj, key, cell_id) for key in engine.keys(obj)}
         self._own(obj, cell_id)
         return cell_from_fields(cell_id, fields)
