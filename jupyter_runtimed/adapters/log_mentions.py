@@ -13,15 +13,15 @@ from jupyter_runtimed.core.journal import CorruptJournal, read_journal
 _ASIDE = (".unreadable-", ".damaged-")
 
 
-def is_set_aside(path: Path) -> bool:
-    """Whether a file is a log, or a copy of one, that could not be read."""
-    return any(word in path.name for word in _ASIDE)
+def is_set_aside(name: str) -> bool:
+    """Whether a file of this name is a log, or a copy of one, that could not be read."""
+    return any(word in name for word in _ASIDE)
 
 
 def check_readable(folder: Path) -> None:
     """Raise CannotTell when a log was set aside: nobody knows what it names."""
     for path in sorted(folder.glob("*.log.*")):
-        if is_set_aside(path):
+        if is_set_aside(path.name):
             raise CannotTell(f"{path} could not be read and was set aside; mend it, or remove it if nobody wants it")
 
 

@@ -23,7 +23,7 @@ from jupyter_runtimed.adapters.log_mentions import check_readable, is_set_aside,
 from jupyter_runtimed.adapters.log_progress import Pace
 from jupyter_runtimed.adapters.room_log import FileRoomLog, Owner, save_path
 from jupyter_runtimed.core.errors import RuntimedError
-from jupyter_runtimed.core.files import StoredLog
+from jupyter_runtimed.core.files import StoredFile, StoredLog
 from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import (
     CorruptJournal,
@@ -203,7 +203,7 @@ class FileRoomLogs:
 
     async def purge(self, room_id: RoomId) -> None:
         for path in await self._in_thread(lambda: list(self.folder.glob(f"{self._path(room_id).name}.*"))):
-            if is_set_aside(path):
+            if is_set_aside(path.name):
                 await self._in_thread(self._disk.remove, path)
 
     async def retire(self, room_id: RoomId) -> None:
@@ -249,6 +249,12 @@ class FileRoomLogs:
             if seen.meta.root == self.root
         ]
         return sorted(logs, key=lambda log: log.size, reverse=True), sum(sizes.values())
+
+    async def aside(self) -> list[StoredFile]:
+        """The logs, and copies of logs, that could not be read and were set aside, largest first."""
+        sizes = await self._in_thread(_sizes, self.folder)
+        found = [StoredFile(name, size) for name, size in sizes.items() if is_set_aside(name)]
+        return sorted(found, key=lambda file: file.size, reverse=True)
 
     def _path(self, room_id: RoomId) -> Path:
         if not _is_room_id(room_id):

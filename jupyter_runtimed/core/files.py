@@ -77,3 +77,16 @@ class StoredLog:
     room_id: str
     path: str | None
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of the state folder that only an operator can do something about.
+
+    Attributes:
+        name: in its folder.
+        size: in bytes.
+    """
+
+    name: str
+    size: int

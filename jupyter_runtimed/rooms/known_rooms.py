@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_runtimed.core.errors import ActiveElsewhere
 from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import CorruptJournal, RoomMeta
+from jupyter_runtimed.rooms.ports.contents import Identity
 from jupyter_runtimed.rooms.restoring import Restored, restore
 from jupyter_runtimed.rooms.room_view import NO_KERNEL
 from jupyter_runtimed.rooms.services import Services
@@ -62,10 +63,38 @@ class KnownRooms:
             except Exception:
                 _log.exception("lease not given up name=%s", name)
 
-    async def of_file(self, key: str) -> Restored | None:
+    async def of_file(self, identity: Identity, open_rooms: Container[str]) -> Restored | None:
         """The room of a file, if the log has one."""
-        room_id = await self._logs.find(key) if self._logs is not None else None
+        if self._logs is None:
+            return None
+        room_id = await self._logs.find(identity.key) or await self._moved_here(identity, open_rooms)
         return await self.restored(room_id) if room_id is not None else None
+
+    async def _moved_here(self, identity: Identity, open_rooms: Container[str]) -> RoomId | None:
+        """The room of a file that somebody has moved beside the server (`git mv`), its log following it now.
+
+        It was moved when a single room's file is gone that had exactly these bytes.
+        """
+        assert self._logs is not None
+        contents, metas = self._services.contents, [meta for meta in self._logs.rooms() if meta.file_sha256 is not None]
+        if not metas:
+            return None
+        sha256 = await contents.sha256(identity.api_path)
+        same = [meta for meta in metas if meta.file_sha256 == sha256 and meta.room_id not in open_rooms]
+        gone = [meta for meta in same if meta.path is not None and not await contents.exists(meta.path)]
+        if len(gone) != 1 or gone[0].key is None:
+            return None
+        meta, key = gone[0], gone[0].key
+        try:
+            await self.own(key)
+        except ActiveElsewhere:
+            return None  # another server has it open, and waits for the file to come back
+        try:
+            await self._logs.move(RoomId(meta.room_id), identity.api_path, identity.key)
+        finally:
+            await self.disown(key)
+        _log.info("log follows its file room=%s from=%s to=%s", meta.room_id, meta.path, identity.api_path)
+        return RoomId(meta.room_id)
 
     async def restored(self, room_id: RoomId) -> Restored | None:
         """The room of an id. A log that holds nothing of use is put aside, and is as none."""

@@ -10,13 +10,17 @@ import asyncio
 import logging
 import posixpath
 
-from jupyter_runtimed.core.errors import FileExists, NotFound, PathAlreadyOpen
+from jupyter_runtimed.core.errors import Conflict, FileExists, NotFound, PathAlreadyOpen
 from jupyter_runtimed.rooms.known_rooms import KnownRooms
 from jupyter_runtimed.rooms.open_rooms import ROOM_CLOSED, OpenRooms
+from jupyter_runtimed.rooms.ports.clock import Clock
 from jupyter_runtimed.rooms.ports.contents import Contents, Identity
 from jupyter_runtimed.rooms.room import Room
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
+
+ASK_AGAIN_S = (0.2, 1.0, 3.0)
+"""Waits before a storage that fails is asked once more about a file that was renamed. Opens wait for as long."""
 
 
 class Moves:
@@ -26,13 +30,15 @@ class Moves:
         rooms: all rooms, and which file each has.
         known: leases of files.
         contents: where files are.
+        clock: paces what is tried again.
     """
 
-    def __init__(self, rooms: OpenRooms, known: KnownRooms, contents: Contents) -> None:
+    def __init__(self, rooms: OpenRooms, known: KnownRooms, contents: Contents, clock: Clock) -> None:
         self._rooms = rooms
         self._index = rooms.index
         self._known = known
         self._contents = contents
+        self._clock = clock
         self._moving = asyncio.Lock()
         self._names_are_settled = asyncio.Event()
         self._names_are_settled.set()
@@ -140,21 +146,35 @@ class Moves:
             room.file_deleted()
 
     async def _claim_renamed(self, room: Room, path: str) -> None:
-        try:
-            identity = await self._contents.identify(path)
-            await self._rooms.until_free(identity.key)
-            await self._known.own(identity.key)
-            if not self._rooms.is_current(room):  # closed meanwhile; nobody can have opened the file
-                if self._index.owner(identity.key) is None:
-                    await self._known.disown(identity.key)
+        for wait_s in (*ASK_AGAIN_S, None):
+            try:
+                await self._claim(room, path)
                 return
-            self._push_out(identity)
-            self._index.claim(identity.key, room.id)
-            room.file.key = identity.key
-            room.durability.file_changed()
-        except Exception as error:
-            # The file is somebody else's now, or cannot be asked for. What is in this room waits for a name.
-            _log.warning("rename not followed room=%s path=%s error=%s", room.id, path, error)
-            if self._rooms.is_current(room):
-                room.lose_file()
-                await self._known.own_open_room(room.id)
+            except Exception as error:  # whatever a storage raises: the other rooms of a folder follow all the same
+                _log.warning("rename not followed room=%s path=%s error=%s", room.id, path, error)
+                if wait_s is None or isinstance(error, Conflict) or not self._rooms.is_current(room):
+                    break
+                await self._clock.sleep(wait_s)
+        # The file is somebody else's now, or cannot be asked for. What is in this room waits for a name.
+        if self._rooms.is_current(room):
+            room.lose_file()
+            await self._known.own_open_room(room.id)
+
+    async def _claim(self, room: Room, path: str) -> None:
+        """Give a room the file that has its path.
+
+        Raises:
+            Conflict: somebody else has it.
+            Exception: the storage fails.
+        """
+        identity = await self._contents.identify(path)
+        await self._rooms.until_free(identity.key)
+        await self._known.own(identity.key)
+        if not self._rooms.is_current(room):  # closed meanwhile; nobody can have opened the file
+            if self._index.owner(identity.key) is None:
+                await self._known.disown(identity.key)
+            return
+        self._push_out(identity)
+        self._index.claim(identity.key, room.id)
+        room.file.key = identity.key
+        room.durability.file_changed()

@@ -38,6 +38,7 @@ class OpenRooms:
         self._tasks = tasks
         self._rooms: dict[RoomId, Room] = {}
         self._closing: dict[RoomId, asyncio.Task[None]] = {}
+        self._ending: dict[RoomId, Room] = {}
 
     def __iter__(self) -> Iterator[Room]:
         return iter(list(self._rooms.values()))
@@ -68,6 +69,11 @@ class OpenRooms:
         owner = self.index.owner(key)
         return None if owner is None else self._rooms.get(owner)
 
+    def holder(self, name: str) -> Room | None:
+        """The room that a lease is for, open or closing: by a file's key, or by the room's own id."""
+        room_id = self.index.owner(name) or RoomId(name)
+        return self._rooms.get(room_id) or self._ending.get(room_id)
+
     def below(self, path: str) -> list[Room]:
         """The rooms of a file, or of all files in a folder, by API path."""
         return [
@@ -91,7 +97,7 @@ class OpenRooms:
         self, room: Room, code: int, reason: str, *, shutdown_kernel: bool, discard: bool = False
     ) -> asyncio.Task[None]:
         """Close a room: unknown and without sockets now, its end is a task."""
-        del self._rooms[room.id]
+        self._ending[room.id] = self._rooms.pop(room.id)
         room.close(code, reason)
         task = self._tasks.start(self._finish(room, shutdown_kernel=shutdown_kernel, discard=discard), "close")
         self._closing[room.id] = task
@@ -105,7 +111,7 @@ class OpenRooms:
                 await self._known.disown(self.index.key(room.id) or room.id)
             finally:  # who waits for the file looks again and again while it is not free
                 self.index.release(room.id)
-                del self._closing[room.id]
+                del self._closing[room.id], self._ending[room.id]
             _log.info("room closed room=%s path=%s", room.id, room.file.path)
 
     async def until_closed(self, room_id: str) -> None:

@@ -47,7 +47,7 @@ class RoomRegistry:
         self._known = KnownRooms(services)
         self._open = OpenRooms(self._known, self._tasks)
         self._index = self._open.index
-        self._moves = Moves(self._open, self._known, services.contents)
+        self._moves = Moves(self._open, self._known, services.contents, services.clock)
         self._idle = IdleRooms(
             services.clock,
             services.settings.idle_s,
@@ -143,7 +143,7 @@ class RoomRegistry:
         try:
             exists = await contents.exists(identity.api_path)
             await self._known.own(identity.key)
-            restored = await self._known.of_file(identity.key)
+            restored = await self._known.of_file(identity, self._open)
             self._known.check_owned(identity.key)
             if self._index.owner(identity.key) is not None:
                 return None
@@ -219,12 +219,13 @@ class RoomRegistry:
             name: the file's key, or the room's id, as it was leased.
         """
         self._known.lost(name)
-        room = self._open.owner(name) or next((room for room in self._open if room.id == name), None)
+        room = self._open.holder(name)
         if room is not None:
             _log.error("room closed, its lease is lost room=%s path=%s", room.id, room.file.path)
             error = ActiveElsewhere("another Jupyter server has taken this notebook over; open it again")
             room.abandon(error)
-            self._open.retire(room, ROOM_CLOSED, error.message, shutdown_kernel=False)
+            if self._open.is_current(room):  # else it is closing already
+                self._open.retire(room, ROOM_CLOSED, error.message, shutdown_kernel=False)
 
     # Closing.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 
 import pytest
 
@@ -26,6 +27,7 @@ async def test_sizes_are_told(served: Served) -> None:
     (mine,) = said["rooms"]
     assert (mine["room_id"], mine["path"]) == (room["room_id"], room["path"]) and mine["log_bytes"] > 100
     assert said["logs"]["count"] == 1 and said["logs"]["bytes"] >= mine["log_bytes"]
+    assert said["set_aside"] == []
     assert said["garbage"] == {
         "grace_s": 86400.0, "at": None, "removed": 0, "removed_bytes": 0, "waiting": 0, "blocked": None
     }  # fmt: skip
@@ -49,3 +51,22 @@ async def test_garbage_goes_and_what_is_attached_stays(served: Served) -> None:
             _, _, said = await v.call("GET", "/storage")
         assert said["garbage"]["removed"] == 1 and said["garbage"]["blocked"] is None
         assert (await v.call("GET", f"/blobs/{attached}"))[2] == b"attached"
+
+
+@pytest.mark.parametrize("runtimed_traits", [{"blob_grace_s": 1.0, "blob_check_s": 1.0}])
+async def test_a_log_that_was_set_aside_is_told_and_its_removal_is_the_way_out(served: Served) -> None:
+    blobs, garbage = served.runtimed.server._blobs, hashlib.sha256(GARBAGE).hexdigest()
+    aside = served.runtimed.server._logs.folder / f"{uuid.uuid4()}.log.unreadable-1"
+    async with served.visit() as v:
+        await v.call("POST", "/blobs", data=GARBAGE)
+        aside.write_bytes(b"what a disk has made of a log")
+        os.utime(blobs.path(garbage), (0, 0))
+        collector = served.runtimed.server._collector
+        assert await soon(lambda: collector.last.blocked)
+        _, _, said = await v.call("GET", "/storage")
+        assert said["set_aside"] == [{"name": aside.name, "bytes": 29}] and aside.name in said["garbage"]["blocked"]
+        assert blobs.has(garbage)
+        aside.unlink()
+        assert await soon(lambda: not blobs.has(garbage), 30)
+        _, _, said = await v.call("GET", "/storage")
+    assert said["set_aside"] == [] and said["garbage"]["blocked"] is None

@@ -184,6 +184,29 @@ async def test_after_a_restart_nobody_keeps_an_author_out_by_writing_under_their
     assert mallory.socket.closed is None
 
 
+async def test_an_author_whose_work_was_relayed_before_they_wrote_themselves_goes_on() -> None:
+    """After a restart: who relays under one actor first is taken for its author."""
+    life, room, alice = await edited()
+    bob = Client("bob").connect(room.hub, user=BOB)
+    await rest(alice, bob)
+    alice.disconnect()
+    bob.disconnect()
+    room = await Life(life).world.open("a.ipynb")
+    bob.connect(room.hub, user=BOB)
+    await rest(bob)
+    alice.type_text("c1", 0, "away ")
+    bob.notebook.apply([chunk for _, chunk in alice.notebook.changes_since(bob.heads)])
+    bob.send_all()
+    await rest(bob)
+    alice.type_text("c2", 0, "more ")
+    await comes_back_and_is_merged(room, alice)
+    await rest(alice, bob)
+    assert alice.sources() == bob.sources() == ["mine x = 0", "away x = 1", "more x = 2"]
+    bob.type_text("c0", 0, "bob ")
+    await rest(alice, bob)
+    assert bob.socket.closed is None and alice.sources()[0] == "bob mine x = 0"
+
+
 class Somebody:
     def __init__(self, *names: str) -> None:
         self.principals = frozenset(names)

@@ -512,6 +512,54 @@ async def test_a_rename_while_the_room_is_closed_is_followed_by_its_log() -> Non
     assert again.id == room.id and bob.sources()[0] == "mine x = 0"
 
 
+async def test_a_file_that_was_moved_by_other_programs_finds_its_log_again() -> None:
+    """As `git mv` does while no server runs, or while nobody has it open."""
+    life, room, _ = await edited()
+    second = Life(life)
+    second.world.contents.folders.add("f")
+    second.world.contents.rename("a.ipynb", "f/b.ipynb")
+    again, bob = await second.open("f/b.ipynb")
+    assert again.id == room.id and bob.sources()[0] == "mine x = 0" and again.file.path == "f/b.ipynb"
+    await again.saver.save(is_explicit=True)
+    third, _ = await Life(second).open("f/b.ipynb")
+    assert third.id == room.id
+
+
+async def test_a_copy_of_a_file_is_a_notebook_of_its_own() -> None:
+    life, room, _ = await edited()
+    second = Life(life, copy=life.files["a.ipynb"])
+    copy, bob = await second.open("copy.ipynb")
+    assert copy.id != room.id and bob.sources()[0] == "x = 0"
+    again, _ = await second.open("a.ipynb")
+    assert again.id == room.id
+
+
+async def test_a_file_that_may_be_either_of_two_that_are_gone_is_neither() -> None:
+    life = Life(a=notebook(3), b=notebook(3))
+    rooms = [await life.world.open(path) for path in ("a.ipynb", "b.ipynb")]
+    for room in rooms:
+        room.notebook.set_source("c0", f"mine in {room.file.path}")
+    await settle()
+    second = Life(life)
+    second.world.contents.rename("a.ipynb", "new.ipynb")
+    del second.files["b.ipynb"]
+    found, bob = await second.open("new.ipynb")
+    assert found.id not in {room.id for room in rooms} and bob.sources()[0] == "x = 0"
+
+
+async def test_what_another_server_has_open_is_not_taken_from_it() -> None:
+    owners: dict[str, object] = {}
+    logs = MemoryRoomLogs()
+    one = World(settings=MANUAL, logs=logs, leases=MemoryLeases(owners), a=notebook(3))
+    room = await one.open("a.ipynb")
+    room.notebook.set_source("c0", "mine")
+    await settle()
+    other = World(settings=MANUAL, logs=MemoryRoomLogs(logs.storage), leases=MemoryLeases(owners), before=one)
+    other.contents.rename("a.ipynb", "b.ipynb")
+    found = await other.open("b.ipynb")
+    assert found.id != room.id and found.notebook.cell("c0").source == "x = 0"
+
+
 async def test_what_the_file_has_already_is_not_merged_again_from_an_old_replica() -> None:
     """The server's state is gone; what two clients typed was saved, and the file went on since."""
     life, room, alice = await edited()

@@ -88,7 +88,10 @@ async def save_as(scene: Scene) -> None:
 async def rename(scene: Scene) -> None:
     if "a.ipynb" in scene.files:
         scene.world.contents.rename("a.ipynb", "n.ipynb")
-    await scene.world.registry.path_renamed("a.ipynb", "n.ipynb")
+    following = asyncio.ensure_future(scene.world.registry.path_renamed("a.ipynb", "n.ipynb"))
+    await scene.world.clock.advance(10)
+    await following
+    assert [room.file.path for room in scene.world.registry.rooms()] == ["n.ipynb"]
 
 
 async def close(scene: Scene) -> None:

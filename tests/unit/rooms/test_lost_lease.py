@@ -79,6 +79,28 @@ async def test_an_untitled_room_ends_too() -> None:
     assert bob.socket.close_code == 4409
 
 
+async def test_a_lease_lost_while_the_room_is_closing_stops_its_last_save() -> None:
+    s = Sharing()
+    room = await s.world.open("a.ipynb")
+    room.notebook.set_source("c0", "mine")
+    await s.world.clock.advance(0.1)
+    file, log = s.file, dict(s.logs.storage.files)
+    s.world.contents.doors.shut("write")
+    s.logs.hold()
+    room.notebook.set_source("c0", "mine, and more")
+    stop = asyncio.ensure_future(s.world.registry.stop())
+    await s.world.clock.advance(0.1)
+    await settle()
+    s.world.registry._open.retire(room, 1001, "the server stops", shutdown_kernel=False)
+    await settle()
+    s.lose(KEY)
+    s.logs.let_go()
+    s.world.contents.doors.errors["write"] = AssertionError("written to somebody else's file")
+    s.world.contents.doors.open("write")
+    await stop
+    assert s.file == file and s.logs.storage.files == log
+
+
 async def test_a_lease_lost_while_the_file_is_being_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     s = Sharing()
     looking, go_on = asyncio.Event(), asyncio.Event()

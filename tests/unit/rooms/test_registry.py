@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from jupyter_runtimed.core.errors import (
     FileChanged,
     FileExists,
+    Internal,
     NoSuchRoom,
     NotANotebook,
     NotFound,
@@ -343,6 +345,45 @@ async def test_opens_wait_while_a_name_is_being_moved() -> None:
     w.contents.doors.open("identify", "b.ipynb")
     await rename
     assert {id(found) for found, _ in await asyncio.gather(*opens)} == {id(room)}
+
+
+async def test_a_rename_is_followed_though_the_storage_fails_for_a_moment() -> None:
+    w = World(a=notebook(1))
+    room = await w.open("a.ipynb")
+    w.contents.rename("a.ipynb", "b.ipynb")
+    w.contents.doors.errors["identify"] = Internal("the storage fails")
+    rename = asyncio.ensure_future(w.registry.path_renamed("a.ipynb", "b.ipynb"))
+    await settle()
+    opening = asyncio.ensure_future(w.registry.open("b.ipynb"))
+    await settle()
+    assert not opening.done(), "nobody sees the file between two names"
+    await w.clock.advance(1)
+    await rename
+    assert await opening == (room, False) and room.file.path == "b.ipynb" and room.file.key == "key:b.ipynb"
+
+
+async def test_a_rename_to_where_the_storage_fails_leaves_the_notebook_without_a_file() -> None:
+    w = World(a=notebook(1))
+    room = await w.open("a.ipynb")
+    w.contents.rename("a.ipynb", "b.ipynb")
+    w.contents.doors.errors = Always(Internal("the storage fails"))
+    rename = asyncio.ensure_future(w.registry.path_renamed("a.ipynb", "b.ipynb"))
+    await w.clock.advance(10)
+    await rename
+    assert room.file.path is None and w.registry.get(room.id) is room
+
+
+class Always(dict[str, Exception]):
+    """Every operation fails, every time."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def pop(self, *_: Any) -> Any:
+        return self.error
 
 
 async def test_a_rename_onto_a_file_that_is_open_and_in_use_keeps_both_notebooks() -> None:
