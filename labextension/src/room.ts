@@ -82,6 +82,11 @@ export class Room
     return this._changed;
   }
 
+  /** Cells that are new, that show another execution, or whose execution has news; null: all of them. */
+  get cellsChanged(): ISignal<this, ReadonlySet<string> | null> {
+    return this._cellsChanged;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -196,6 +201,10 @@ export class Room
 
   get focus(): string | null {
     return this.awareness.focus;
+  }
+
+  cellsShown(cellIds: ReadonlySet<string> | null): void {
+    this._cellsChanged.emit(cellIds);
   }
 
   edited(): void {
@@ -388,6 +397,7 @@ export class Room
   private readonly _requests = new Requests();
   private readonly _ready = new PromiseDelegate<void>();
   private readonly _changed = new Signal<this, RoomChange>(this);
+  private readonly _cellsChanged = new Signal<this, ReadonlySet<string> | null>(this);
   private _roomId = '';
   private _serverPath: string | null = null;
   private _isDisposed = false;

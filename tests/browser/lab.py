@@ -172,6 +172,35 @@ class Tab:
         expected = json.dumps(sources, ensure_ascii=False)
         self.wait_until(f"JSON.stringify(nb.cells.map(cell => cell.getSource())) === {json.dumps(_compact(expected))}")
 
+    def note_redrawn(self) -> None:
+        """From now on note which cells anything in the page writes to."""
+        self.page.evaluate(
+            """panel => {
+                window.redrawn = new Set();
+                const cells = [...document.querySelectorAll(`${panel} .jp-Notebook .jp-Cell`)];
+                for (const [index, cell] of cells.entries()) {
+                    const observer = new MutationObserver(() => window.redrawn.add(index));
+                    observer.observe(cell, {attributes: true, characterData: true, childList: true, subtree: true});
+                }
+            }""",
+            self.panel,
+        )
+
+    def redrawn(self) -> list[int]:
+        """The cells that were written to since `note_redrawn`."""
+        indexes: list[int] = self.page.evaluate("[...window.redrawn]")
+        return indexes
+
+    def save(self) -> Tab:
+        """Press the keys for it; return when JupyterLab says that it is done."""
+        self.model(
+            "void (window.saved = new Promise(done => panel.context.saveState.connect((_, state) => "
+            "state !== 'started' && done(state))))"
+        )
+        self.press("Control+s")
+        assert self.page.evaluate("window.saved") == "completed"
+        return self
+
     def wait_saved(self) -> None:
         expect(self.status).to_contain_text("Saved", timeout=SEEN_MS)
 

@@ -20,6 +20,24 @@ def test_what_one_types_the_other_sees_emoji_and_all(two: Two) -> None:
     assert alice.complaints == bob.complaints == []
 
 
+def test_a_key_touches_no_other_cell(lab: Lab) -> None:
+    path = lab.write(*(f"cell {index}" for index in range(30)))
+    tabs = alice, bob = lab.open(path), lab.open(path)
+    bob.click(2)
+    alice.click(0).type("!")
+    expect(bob.editor(0)).to_have_text("cell 0!")
+    expect(alice.cells.nth(2).locator(".jp-RuntimedPeople")).to_be_visible()
+    expect(bob.cells.nth(0).locator(".jp-RuntimedPeople")).to_be_visible()
+    for tab in tabs:
+        tab.wait_saved()
+        tab.note_redrawn()
+    alice.type("23")
+    expect(bob.editor(0)).to_have_text("cell 0!23")
+    for tab in tabs:
+        tab.wait_saved()
+        assert set(tab.redrawn()) <= {0}
+
+
 def test_two_type_in_one_cell_and_nobody_loses_the_caret(two: Two) -> None:
     alice, bob = two("middle")
     alice.click(0)
@@ -43,7 +61,7 @@ def test_cells_are_inserted_moved_retyped_and_deleted(two: Two) -> None:
     alice.press("m")
     bob.wait_until("nb.cells[2].cell_type === 'markdown'")
     assert bob.ids()[2] == new
-    alice.page.wait_for_timeout(700)  # what follows within half a second is undone together
+    alice.wait_until("Date.now() - nb.undoManager.lastChange > 500")  # what follows sooner is undone together
     alice.press("d", "d")
     bob.wait_sources("a", "b", "c")
     alice.press("z")

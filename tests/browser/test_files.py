@@ -34,8 +34,7 @@ def test_saving_in_turns_raises_no_dialog(lab: Lab, two: Two) -> None:
     bob.click(0).type("3").press("Control+s")
     bob.wait_saved()
     alice.wait_sources("x = 123")
-    alice.press("Control+s")
-    alice.page.wait_for_timeout(1000)
+    alice.save()
     for tab in (alice, bob):
         expect(tab.dialogs).to_have_count(0)
         tab.wait_until("panel.context.model.dirty === false")
@@ -47,8 +46,7 @@ def test_opening_a_notebook_changes_no_byte(lab: Lab) -> None:
     before = (lab.server.root / path).read_bytes()
     tab = lab.join(path)
     tab.wait_kernel()
-    tab.press("Control+s")
-    tab.page.wait_for_timeout(1500)
+    tab.save()
     tab.wait_until("panel.context.model.dirty === false")
     assert (lab.server.root / path).read_bytes() == before
 

@@ -10,6 +10,8 @@ export interface IBridgeHost {
   readonly writable: boolean;
   /** The cell this user is in. */
   readonly focus: string | null;
+  /** These cells are new, show another execution, or their execution has news; null: all of them. */
+  cellsShown(cellIds: ReadonlySet<string> | null): void;
   /** Somebody edited here. */
   edited(): void;
   /** Somebody cleared a cell's outputs here. */

@@ -83,7 +83,7 @@ export class NotebookBridge {
       return;
     }
     if (patches !== null && this._isLoaded) {
-      this._pull.patches(patches).forEach(id => this.outputs.refresh(id));
+      this._refresh(this._pull.patches(patches));
       return;
     }
     if (!this._isLoaded) {
@@ -94,6 +94,7 @@ export class NotebookBridge {
     for (const id of this._shown.known.keys()) {
       void this.outputs.show(id);
     }
+    this._host.cellsShown(null);
   }
 
   /** The runtime document has news. */
@@ -102,11 +103,20 @@ export class NotebookBridge {
       this.notebookChanged(null);
       return;
     }
+    const changed = new Set<string>();
     for (const id of this._shown.known.keys()) {
       const execution = this._host.notebook.executionId(id);
       if (change.executions === null || (execution !== null && change.executions.has(execution))) {
-        this.outputs.refresh(id);
+        changed.add(id);
       }
+    }
+    this._refresh(changed);
+  }
+
+  private _refresh(cellIds: ReadonlySet<string>): void {
+    if (cellIds.size > 0) {
+      cellIds.forEach(id => this.outputs.refresh(id));
+      this._host.cellsShown(cellIds);
     }
   }
 
@@ -180,7 +190,7 @@ export class NotebookBridge {
 
   /** A pasted cell brings outputs along that no execution of it made. */
   private _showPasted(cellIds: string[]): void {
-    cellIds.forEach(id => setTimeout(() => this.outputs.refresh(id)));
+    setTimeout(() => this._refresh(new Set(cellIds)));
   }
 
   private readonly _onMetadata = (_: readonly YEvent[], transaction: Y.Transaction): void => {

@@ -1,11 +1,12 @@
 /** Boxes for what a running cell asks by `input()`: in every tab, until somebody has answered. */
-import { CodeCell } from '@jupyterlab/cells';
+import { Cell, CodeCell } from '@jupyterlab/cells';
 import { NotebookPanel } from '@jupyterlab/notebook';
 import type { Stdin } from '@jupyterlab/outputarea';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { Panel } from '@lumino/widgets';
 import { Room } from '../room.js';
 import { IInputRequest } from '../runtimeDocument.js';
+import { CellViews } from './cellViews.js';
 
 interface IBox {
   readonly requestId: string;
@@ -14,16 +15,14 @@ interface IBox {
 
 export class InputBoxes {
   constructor(
-    private readonly _panel: NotebookPanel,
+    panel: NotebookPanel,
     private readonly _room: Room
   ) {
-    _room.changed.connect(this._refresh, this);
-    _panel.disposed.connect(() => _room.changed.disconnect(this._refresh, this));
-    this._refresh();
+    new CellViews(panel, _room, cells => this._refresh(cells));
   }
 
-  private _refresh(): void {
-    for (const cell of this._panel.content.widgets) {
+  private _refresh(cells: readonly Cell[]): void {
+    for (const cell of cells) {
       if (cell instanceof CodeCell) {
         this._show(cell, this._room.execution(cell.model.id)?.inputRequest ?? null);
       }

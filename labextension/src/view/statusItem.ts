@@ -35,7 +35,9 @@ export class RoomStatusItem extends Widget {
       return;
     }
     const { state, text, title } = describe(room);
-    this.node.textContent = text;
+    if (this.node.textContent !== text) {
+      this.node.textContent = text; // any writing makes the browser lay the page out anew
+    }
     this.node.title = title;
     this.node.dataset.state = state;
   }

@@ -5,13 +5,14 @@
  * this tab, or the server knows the file's signature. Trust is never in the shared document: one person's word is not
  * another's.
  */
-import { CodeCell } from '@jupyterlab/cells';
+import { Cell, CodeCell } from '@jupyterlab/cells';
 import { NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 import { isTrusted } from '../bridge/outputs.js';
 import { isObject } from '../notebookDocument.js';
 import { Room } from '../room.js';
 import { isFromKernel, Manifest } from '../runtimeDocument.js';
+import { CellViews } from './cellViews.js';
 
 export class Trust {
   constructor(
@@ -19,14 +20,12 @@ export class Trust {
     private readonly _room: Room,
     private readonly _contents: Contents.IManager
   ) {
-    _room.changed.connect(this._refresh, this);
-    _panel.disposed.connect(() => _room.changed.disconnect(this._refresh, this));
-    this._refresh();
+    new CellViews(_panel, _room, cells => this._refresh(cells));
     void this._askSignature();
   }
 
-  private _refresh(): void {
-    for (const cell of this._panel.content.widgets) {
+  private _refresh(cells: readonly Cell[]): void {
+    for (const cell of cells) {
       if (!(cell instanceof CodeCell)) {
         continue;
       }
