@@ -4,9 +4,12 @@
  * The library's own JavaScript view of a document is never built: we read what is needed straight from the engine,
  * and learn what changed from patches. So a keystroke costs the same at any document size. Text indices are UTF-16
  * units, as in CodeMirror and Yjs.
+ *
+ * A document that came whole is read without the engine until somebody changes it: see `WholeDocument`.
  */
 import * as A from '@automerge/automerge/slim';
-import { documentChunks } from './syncMessage.js';
+import { ISyncMessage, readSyncMessage } from './syncMessage.js';
+import { WholeDocument } from './wholeDocument.js';
 
 /** An object inside a document; opaque. */
 export type ObjectId = string;
@@ -79,27 +82,43 @@ export function sameHeads(a: Heads, b: Heads): boolean {
 export class Replica {
   constructor() {
     this._document = A.init();
-    this._handle = A.getBackend(this._document) as unknown as IHandle;
+    this._engine = A.getBackend(this._document) as unknown as IHandle;
   }
 
   get heads(): string[] {
+    if (this._whole !== null) {
+      return this._whole.heads;
+    }
     this.commit();
     return this._handle.getHeads();
   }
 
+  /** Whether the engine has the document. */
+  get isInEngine(): boolean {
+    return this._whole === null;
+  }
+
   /** Whether all these changes are here. */
   contains(heads: Heads): boolean {
-    return this._handle.getMissingDeps([...heads]).length === 0;
+    const present = new Set(this._whole?.heads);
+    return (
+      heads.every(head => present.has(head)) || this._handle.getMissingDeps([...heads]).length === 0
+    );
   }
 
   /** How many changes are here that were not at these heads. */
   countSince(heads: Heads): number {
-    this.commit();
+    if (sameHeads(heads, this.heads)) {
+      return 0;
+    }
     return this._handle.getChangesMeta([...heads]).length;
   }
 
   /** Whether all these changes are among, or before, the others; both are here. */
   includes(heads: Heads, changes: Heads): boolean {
+    if (changes.every(change => heads.includes(change))) {
+      return true;
+    }
     this.commit();
     const later = new Set(this._handle.getChangesMeta([...heads]).map(({ hash }) => hash));
     return !changes.some(change => later.has(change));
@@ -109,25 +128,25 @@ export class Replica {
 
   /** The object at a key, if there is one of that kind. */
   object(parent: ObjectId, key: string | number, kind: 'map' | 'list' | 'text'): ObjectId | null {
-    const value = this._handle.getWithType(parent, key);
+    const value = this._reader.getWithType(parent, key);
     return value !== null && value[0] === kind ? (value[1] as ObjectId) : null;
   }
 
   keys(object: ObjectId): string[] {
-    return this._handle.keys(object);
+    return this._reader.keys(object);
   }
 
   length(object: ObjectId): number {
-    return this._handle.length(object);
+    return this._reader.length(object);
   }
 
   text(object: ObjectId): string {
-    return this._handle.text(object);
+    return this._reader.text(object);
   }
 
   /** A value with all that is in it; undefined when the key is absent. A Text reads as its string. */
   value(parent: ObjectId, key: string | number): Json | undefined {
-    const found = this._handle.getWithType(parent, key);
+    const found = this._reader.getWithType(parent, key);
     if (found === null) {
       return undefined;
     }
@@ -138,7 +157,7 @@ export class Replica {
       case 'list':
         return this.list(value as ObjectId);
       case 'text':
-        return this._handle.text(value as ObjectId);
+        return this.text(value as ObjectId);
       case 'str':
       case 'boolean':
         return value as string | boolean;
@@ -154,7 +173,7 @@ export class Replica {
 
   map(object: ObjectId): JsonObject {
     const out: JsonObject = {};
-    for (const key of this._handle.keys(object)) {
+    for (const key of this.keys(object)) {
       out[key] = this.value(object, key) ?? null;
     }
     return out;
@@ -162,7 +181,7 @@ export class Replica {
 
   list(object: ObjectId): Json[] {
     return Array.from(
-      { length: this._handle.length(object) },
+      { length: this.length(object) },
       (_, index) => this.value(object, index) ?? null
     );
   }
@@ -202,12 +221,12 @@ export class Replica {
   }
 
   get hasPending(): boolean {
-    return this._handle.pendingOps() > 0;
+    return this._engine.pendingOps() > 0;
   }
 
   /** Make one change of what was written since the last; false when nothing was. */
   commit(): boolean {
-    if (this._handle.pendingOps() === 0) {
+    if (!this.hasPending) {
       return false;
     }
     this._handle.commit(undefined, Math.floor(Date.now() / 1000));
@@ -238,6 +257,9 @@ export class Replica {
 
   /** The next message for the other side; null when there is nothing to say. */
   generate(state: ISyncState): Uint8Array | null {
+    if (this._whole?.isOf(state)) {
+      return this._whole.answer();
+    }
     this.commit();
     return this._handle.generateSyncMessage(state);
   }
@@ -249,21 +271,55 @@ export class Replica {
    */
   receive(state: ISyncState, message: Uint8Array): Patch[] | null {
     this.commit();
-    const isNew = this._handle.getHeads().length === 0;
-    if (isNew) {
+    const isEmpty = this._engine.getHeads().length === 0;
+    const read = isEmpty ? readSyncMessage(message) : null;
+    if (read !== null) {
+      const whole = WholeDocument.of(state, read);
+      if (whole !== null) {
+        this._whole = whole;
+        return null;
+      }
+      if (this._whole?.hears(state, read)) {
+        return [];
+      }
+    }
+    return isEmpty && this._whole === null
+      ? this._receiveFirst(state, message, read)
+      : this._receiveMore(state, message);
+  }
+
+  private _receiveFirst(
+    state: ISyncState,
+    message: Uint8Array,
+    read: ISyncMessage | null
+  ): Patch[] | null {
+    if (read?.hasChunks) {
       // To sync a whole document takes twice as long as to load it, and then there is nothing left to sync.
-      documentChunks(message).forEach(chunk => this._handle.loadIncremental(chunk));
+      read.changes.forEach(chunk => this._engine.loadIncremental(chunk));
     }
+    this._engine.receiveSyncMessage(state, message);
+    // To list every character of a whole document as a patch would take longer than to read it.
+    this._engine.updateDiffCursor();
+    return this._engine.getHeads().length === 0 ? [] : null;
+  }
+
+  private _receiveMore(state: ISyncState, message: Uint8Array): Patch[] {
     this._handle.receiveSyncMessage(state, message);
-    if (isNew) {
-      // To list every character of a whole document as a patch would take longer than to read it.
-      this._handle.updateDiffCursor();
-      return this._handle.getHeads().length === 0 ? [] : null;
-    }
     return this._handle.diffIncremental();
   }
 
+  /** What the other side is known to have on this connection. */
+  shared(state: ISyncState): Heads {
+    if (this._whole !== null) {
+      return this._whole.isOf(state) ? this._whole.shared : [];
+    }
+    return (state as unknown as { sharedHeads: string[] }).sharedHeads;
+  }
+
   save(): Uint8Array {
+    if (this._whole !== null) {
+      return this._whole.chunk;
+    }
     this.commit();
     return this._handle.save();
   }
@@ -291,7 +347,24 @@ export class Replica {
   }
 
   private readonly _document: A.Doc<unknown>;
-  private readonly _handle: IHandle;
+  private get _reader(): Pick<IHandle, 'getWithType' | 'keys' | 'length' | 'text'> {
+    return this._whole?.document ?? this._engine;
+  }
+
+  /** The engine, with the document in it. */
+  private get _handle(): IHandle {
+    const whole = this._whole;
+    if (whole !== null) {
+      this._whole = null;
+      this._engine.loadIncremental(whole.chunk);
+      this._engine.receiveSyncMessage(...whole.heard);
+      this._engine.updateDiffCursor();
+    }
+    return this._engine;
+  }
+
+  private readonly _engine: IHandle;
+  private _whole: WholeDocument<ISyncState> | null = null;
 }
 
 function scalarKind(value: null | boolean | number | string): string {

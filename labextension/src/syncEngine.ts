@@ -243,7 +243,7 @@ export class SyncEngine {
 
   private _confirm(sync: ISynced): void {
     // Both sides have what is in the shared heads.
-    const shared = (sync.state as unknown as { sharedHeads: string[] }).sharedHeads;
+    const shared = sync.replica.shared(sync.state);
     if (this._confirmed === null || !sameHeads(this._confirmed, shared)) {
       this._confirmed = shared;
       this._listener.confirmationChanged();

@@ -1,54 +1,43 @@
-/** Reading a sync message as far as is needed to find the document it brings. Mirrors `core/crdt/sync_message.py`. */
+/** Reading sync messages as far as is needed to find the document they bring. Mirrors `core/crdt/sync_message.py`. */
+import { ByteReader, fromHex } from './bytes.js';
 
 /** A message whose changes are chunks of any kind, whole documents among them. */
 const WITH_CHUNKS = 0x43;
+const PLAIN = 0x42;
+/** Both kinds of messages are read here. */
+const CAPABILITIES = [1, 2];
 
-/**
- * The chunks that a message brings, if it is of the kind that may bring a whole document.
- *
- * @throws RangeError when the message ends too early
- */
-export function documentChunks(message: Uint8Array): Uint8Array[] {
-  if (message[0] !== WITH_CHUNKS) {
-    return [];
-  }
-  const reader = new Reader(message);
-  reader.hashes(); // heads
-  reader.hashes(); // need
-  for (let have = reader.number(); have > 0; have--) {
-    reader.hashes();
-    reader.bytes(reader.number());
-  }
-  return Array.from({ length: reader.number() }, () => reader.bytes(reader.number()));
+export interface ISyncMessage {
+  /** In hex. */
+  readonly heads: readonly string[];
+  /** Fields with changes, each one or more chunks. */
+  readonly changes: readonly Uint8Array[];
+  /** Whether the changes may be whole documents. */
+  readonly hasChunks: boolean;
+  /** The same message without its changes. */
+  readonly header: Uint8Array;
 }
 
-class Reader {
-  constructor(private readonly _data: Uint8Array) {}
-
-  number(): number {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const [byte] = this.bytes(1);
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) {
-        return value;
-      }
-    }
+/**
+ * @throws RangeError when the message ends too early
+ */
+export function readSyncMessage(message: Uint8Array): ISyncMessage {
+  const reader = new ByteReader(message, 1);
+  const heads = reader.hashes();
+  reader.hashes(); // need
+  for (let have = reader.uleb(); have > 0; have--) {
+    reader.hashes();
+    reader.prefixed();
   }
+  const header = new Uint8Array(reader.at + 1); // it ends with a zero: no changes
+  header.set(message.subarray(0, reader.at));
+  const changes = Array.from({ length: reader.uleb() }, () => reader.prefixed());
+  return { heads, changes, hasChunks: message[0] === WITH_CHUNKS, header };
+}
 
-  hashes(): void {
-    this.bytes(32 * this.number());
-  }
-
-  bytes(length: number): Uint8Array {
-    const end = this._at + length;
-    if (end > this._data.length) {
-      throw new RangeError('a sync message ends too early');
-    }
-    const bytes = this._data.subarray(this._at, end);
-    this._at = end;
-    return bytes;
-  }
-
-  private _at = 1;
+/** A message that says: I have everything up to these heads, and need nothing. */
+export function acknowledgement(heads: readonly string[]): Uint8Array {
+  const hashes = [heads.length, ...[...heads].sort().flatMap(head => [...fromHex(head)])];
+  const have = [1, ...hashes, 0];
+  return Uint8Array.from([PLAIN, ...hashes, 0, ...have, 0, CAPABILITIES.length, ...CAPABILITIES]);
 }

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import './support/engine.js';
-import { JsonObject, Patch } from '../src/automerge.js';
-import { FrameType } from '../src/frames.js';
+import { JsonObject, Patch, Replica } from '../src/automerge.js';
+import { encodeFrame, FrameType } from '../src/frames.js';
 import { SyncEngine } from '../src/syncEngine.js';
-import { documentChunks } from '../src/syncMessage.js';
+import { messageOf } from './support/documents.js';
+import { openDocument } from '../src/documentChunk.js';
+import { readSyncMessage } from '../src/syncMessage.js';
 
 interface IStep {
   readonly step: string;
@@ -116,15 +118,46 @@ test('a connection that breaks anywhere is begun anew, and ends where it should'
   }
 });
 
-test('the first message that brings cells brings them as a document, which is loaded as one', () => {
+test('the first message that brings cells brings them as a document, which needs no engine until it changes', () => {
   const messages = framesOf(session[0]).filter(([type]) => type === FrameType.NotebookSync);
-  const chunks = messages.flatMap(frame => documentChunks(frame.subarray(1)));
-  assert.equal(chunks.length, 1);
-  assert.deepEqual([...chunks[0].subarray(0, 4)], [0x85, 0x6f, 0x4a, 0x83]);
-  const whole = messages.find(frame => documentChunks(frame.subarray(1)).length > 0) as Uint8Array;
+  const whole = messages
+    .map(frame => frame.subarray(1))
+    .find(payload => readSyncMessage(payload).changes.length > 0) as Uint8Array;
+  const [chunk] = readSyncMessage(whole).changes;
+  assert.ok(openDocument(chunk));
   for (const length of [1, 2, 40, whole.length - 2]) {
-    assert.throws(() => documentChunks(whole.subarray(1, length + 1)), RangeError);
+    assert.throws(() => readSyncMessage(whole.subarray(0, length)), RangeError);
   }
+
+  const { engine, patches, sent } = listen();
+  framesOf(session[0]).forEach(frame => engine.receive(frame));
+  check(engine, session[0]);
+  const { replica, order } = engine.notebook;
+  assert.equal(replica.isInEngine, false);
+  const said = sent.length;
+  const before = engine.notebook.source(order[0]);
+  replica.splice(engine.notebook.text(order[0]) as string, 0, 0, 'new ');
+  engine.flush();
+  assert.ok(replica.isInEngine && sent.length > said);
+  assert.equal(engine.notebook.source(order[0]), `new ${before}`);
+  assert.deepEqual([engine.unconfirmed, patches], [1, [null]]);
+  engine.dispose();
+});
+
+test('a larger part of a notebook takes the place of a smaller one', () => {
+  const { engine, patches } = listen();
+  const small = new Replica();
+  small.put('_root', 'cells', { a: { source: 'x' } });
+  const first = messageOf(small);
+  small.put('_root', 'metadata', { k: 1 });
+  const second = messageOf(small);
+  for (const payload of [first, second]) {
+    engine.receive(encodeFrame(FrameType.NotebookSync, payload));
+  }
+  assert.deepEqual([patches, engine.notebook.metadata], [[null, null], { k: 1 }]);
+  assert.equal(engine.notebook.replica.isInEngine, false);
+  assert.ok(engine.isConfirmed);
+  engine.dispose();
 });
 
 test('what the server says of a later protocol is skipped, and what makes no sense is refused', () => {

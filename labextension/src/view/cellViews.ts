@@ -6,6 +6,7 @@
  */
 import { Cell } from '@jupyterlab/cells';
 import { NotebookPanel } from '@jupyterlab/notebook';
+import { Signal } from '@lumino/signaling';
 import { Room } from '../room.js';
 
 export class CellViews {
@@ -17,13 +18,9 @@ export class CellViews {
     private readonly _room: Room,
     private readonly _show: (cells: readonly Cell[]) => void
   ) {
-    const { model } = _panel.content;
-    model?.cells.changed.connect(this._onCells, this);
+    _panel.content.model?.cells.changed.connect(this._onCells, this);
     _room.cellsChanged.connect(this._onNews, this);
-    _panel.disposed.connect(() => {
-      model?.cells.changed.disconnect(this._onCells, this);
-      _room.cellsChanged.disconnect(this._onNews, this);
-    });
+    _panel.disposed.connect(() => Signal.clearData(this));
     this._onCells();
   }
 
