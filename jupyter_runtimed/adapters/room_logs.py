@@ -151,6 +151,7 @@ class FileRoomLogs:
             self._pending(path, meta),
             journal.damage is not None,
             list(journal.versions.values()),
+            journal.parts,
         )
 
     def _pending(self, path: Path, meta: RoomMeta) -> bytes | None:

@@ -8,8 +8,8 @@ record  length u32 | crc32 u32 | kind u8 | payload[length]      little endian; t
 
 Reading replays the records in order: a snapshot record replaces what is known of its document, a change record
 adds to it, a meta record overwrites the fields it names, a version record (who edited when: `core.versions`) takes the
-place of the one of its number. The invariant: whatever is cut off or damaged at the end
-of a file, reading gives a prefix of the records that were written, never anything else.
+place of the one of its number, a parts record has the changes of the snapshot before it. The invariant: whatever is
+cut off or damaged at the end of a file, reading gives a prefix of the records that were written, never anything else.
 
 This module knows bytes only. Which changes a chunk holds is `core.crdt`'s business, files are `adapters.room_log`'s.
 """
@@ -43,6 +43,7 @@ class RecordKind(IntEnum):
     RUNTIME_SNAPSHOT = 4
     META = 5
     VERSION = 6
+    NOTEBOOK_PARTS = 7
 
 
 CHANGE_KINDS: Mapping[DocumentName, RecordKind] = {
@@ -151,12 +152,14 @@ class LogState:
         runtime: the same of the runtime document.
         heads: of both.
         versions: those of the notebook document, as JSON.
+        parts: the changes of the notebook's document chunk, packed (`core.crdt.parts`), or b"".
     """
 
     notebook: Sequence[bytes]
     runtime: Sequence[bytes]
     heads: DocumentHeads
     versions: Sequence[Mapping[str, Any]] = ()
+    parts: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ class LoggedRoom:
         pending: the bytes of a save that was begun and not confirmed.
         was_cut: the end of the log was damaged and is missing.
         versions: of the notebook document, as JSON.
+        parts: the changes of the notebook's document chunk, packed, or b"".
     """
 
     meta: RoomMeta
@@ -177,6 +181,7 @@ class LoggedRoom:
     pending: bytes | None = None
     was_cut: bool = False
     versions: Sequence[Mapping[str, Any]] = ()
+    parts: bytes = b""
 
 
 @dataclass(slots=True)
@@ -188,6 +193,7 @@ class Journal:
         notebook: Automerge chunks of the notebook document: its latest snapshot, then the changes since.
         runtime: the same of the runtime document.
         versions: the latest record of each version, by number.
+        parts: the changes of the latest snapshot of the notebook document, packed, or b"".
         good_length: bytes of the file that were read; everything behind it is not a record.
         damage: None, or why reading stopped before the end of the file.
     """
@@ -196,6 +202,7 @@ class Journal:
     notebook: list[bytes] = field(default_factory=list)
     runtime: list[bytes] = field(default_factory=list)
     versions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    parts: bytes = b""
     good_length: int = 0
     damage: Literal["torn", "corrupt"] | None = None
 
@@ -222,6 +229,8 @@ def iter_encoded(meta: RoomMeta, state: LogState) -> Iterator[bytes]:
     yield HEADER
     yield encode_meta(meta.to_json())
     yield encode_record(RecordKind.NOTEBOOK_SNAPSHOT, b"".join(state.notebook))
+    if state.parts:
+        yield encode_record(RecordKind.NOTEBOOK_PARTS, state.parts)
     yield encode_record(RecordKind.RUNTIME_SNAPSHOT, b"".join(state.runtime))
     yield from map(encode_version, state.versions)
 
@@ -287,6 +296,9 @@ def _replay(journal: Journal, kind: int, payload: memoryview) -> None:
     elif kind == RecordKind.NOTEBOOK_SNAPSHOT:
         journal.notebook = [bytes(payload)] if payload else []
         journal.versions.clear()  # of another history
+        journal.parts = b""
+    elif kind == RecordKind.NOTEBOOK_PARTS:
+        journal.parts = bytes(payload)
     elif kind == RecordKind.RUNTIME_SNAPSHOT:
         journal.runtime = [bytes(payload)] if payload else []
     # Kinds of a later version are skipped: their checksum held, so what follows can be trusted.

@@ -194,11 +194,13 @@ class Durability:
     def log_state(self, compact: bool) -> LogState:
         """Both documents, for a log that is written anew."""
         notebook, runtime = self._room.notebook.replica, self._room.runtime.replica
+        parts = notebook.parts if not compact or _is_mostly_snapshot(notebook) else None
         return LogState(
-            [notebook.save()] if compact else pieces(notebook),
+            [notebook.save()] if compact and parts is None else pieces(notebook),
             [runtime.save()] if compact else pieces(runtime),
             self._heads(),
             self._room.versions.to_log(),
+            parts.packed() if parts is not None else b"",
         )
 
     def version_noted(self, record: VersionRecord) -> None:
@@ -292,6 +294,11 @@ class Durability:
             forgotten=self._room.forgotten.text,
             more={"closed": True} if self._is_put_away else {},
         )
+
+
+def _is_mostly_snapshot(replica: Replica) -> bool:
+    """Whether a new snapshot would make the document hardly smaller."""
+    return sum(len(entry.chunk) for entry in replica.log(replica.log_start)) < len(replica.snapshot)
 
 
 def pieces(replica: Replica) -> list[bytes]:

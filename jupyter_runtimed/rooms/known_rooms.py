@@ -104,7 +104,7 @@ class KnownRooms:
         if logged is None:
             return None
         try:
-            return restore(logged, self._services.new_actor)
+            return await restore(logged, self._services.new_actor, self._services.clock)
         except CorruptJournal as error:
             _log.error("log put aside room=%s: %s", room_id, error.message)
             await self._logs.put_aside(room_id, error.message)

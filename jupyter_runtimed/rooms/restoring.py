@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from jupyter_runtimed.core.crdt import Engine, EnginePanic, EngineRefused, Replica
+from jupyter_runtimed.core.crdt import Engine, EnginePanic, EngineRefused, Replica, cold_replica
 from jupyter_runtimed.core.document import GENESIS_HASH
 from jupyter_runtimed.core.errors import FileChanged, LoadFailed
 from jupyter_runtimed.core.ids import Heads
@@ -23,6 +23,7 @@ from jupyter_runtimed.core.runtime import Execution, RuntimeDocument
 from jupyter_runtimed.rooms.disk_merge import MergingRoom, is_notebook, merge_from_disk
 from jupyter_runtimed.rooms.file import NotebookFile
 from jupyter_runtimed.rooms.loader import LARGE_BYTES, threaded
+from jupyter_runtimed.rooms.ports.clock import Clock
 from jupyter_runtimed.rooms.saver import Saver
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
@@ -72,14 +73,20 @@ class Restored:
         return document
 
 
-def restore(logged: LoggedRoom, new_actor: Callable[[], bytes]) -> Restored:
-    """Make the documents of what was logged.
+async def restore(logged: LoggedRoom, new_actor: Callable[[], bytes], clock: Clock) -> Restored:
+    """Make the documents of what was logged, the notebook's step by step where that can be done.
 
     Raises:
         CorruptJournal: the log does not hold a notebook.
     """
+    data, actor = b"".join(logged.notebook), new_actor()
     try:
-        notebook = Replica.load(b"".join(logged.notebook), actor=new_actor())
+        notebook = await threaded(len(data) > LARGE_BYTES, lambda: cold_replica(data, logged.parts, actor=actor))
+        if notebook is not None:
+            for _ in notebook.warm():
+                await clock.sleep(0)
+        if notebook is None or not notebook.is_hot:
+            notebook = Replica.load(data, actor=actor)
         runtime = Engine.load(b"".join(logged.runtime), new_actor()).extract() if logged.runtime else {}
     except (EnginePanic, EngineRefused) as error:
         raise CorruptJournal(f"the log holds no Automerge documents: {error}") from error

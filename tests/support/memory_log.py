@@ -196,7 +196,8 @@ class MemoryRoomLogs:
         journal = read_journal(self.storage.files[room_id])
         meta = RoomMeta.from_json(journal.meta)
         pending = self.storage.saves.get(room_id) if meta.pending is not None else None
-        return LoggedRoom(meta, journal.notebook, journal.runtime, pending, versions=list(journal.versions.values()))
+        versions = list(journal.versions.values())
+        return LoggedRoom(meta, journal.notebook, journal.runtime, pending, versions=versions, parts=journal.parts)
 
     async def move(self, room_id: RoomId, path: str, key: str) -> None:
         data = self.storage.files.pop(room_id)

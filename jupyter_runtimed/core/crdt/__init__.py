@@ -3,6 +3,7 @@
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_change, read_chunk
 from jupyter_runtimed.core.crdt.change_writer import HEAD, LIST, MAP, TEXT, ChangeBuilder, OpId
 from jupyter_runtimed.core.crdt.chunks import chunk_hash, split_chunks
+from jupyter_runtimed.core.crdt.cold import cold_replica
 from jupyter_runtimed.core.crdt.columns import Uint
 from jupyter_runtimed.core.crdt.document_reader import read_document
 from jupyter_runtimed.core.crdt.document_writer import DocumentWriter
@@ -45,6 +46,7 @@ __all__ = [
     "VettedMessage",
     "Writer",
     "chunk_hash",
+    "cold_replica",
     "encode_sync",
     "new_actor",
     "op_id",

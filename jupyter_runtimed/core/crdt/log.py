@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
@@ -12,6 +12,9 @@ from jupyter_runtimed.core.ids import Hash, Heads
 
 _LENGTH_AT = 9
 """Where the length of a chunk's body stands: behind magic, checksum and type."""
+
+_STEP = 32
+"""So many changes are given to the engine at a time, which takes some milliseconds."""
 
 Touched = Mapping[OpId | None, Set[str]]
 """Object -> keys written in it; the keys are empty for lists and texts."""
@@ -41,6 +44,13 @@ class LogEntry:
         return read_bytes(self.chunk, at + 32 * n_deps)[0]
 
     @property
+    def deps(self) -> list[Hash]:
+        """The changes that it builds on directly."""
+        _, at = read_uleb(self.chunk, _LENGTH_AT)
+        n_deps, at = read_uleb(self.chunk, at)
+        return [self.chunk[place : place + 32] for place in range(at, at + 32 * n_deps, 32)]
+
+    @property
     def touched(self) -> Touched:
         """The objects that the change writes to (None is the root), and the keys it writes in maps."""
         if self.known_touched is not None:
@@ -60,10 +70,19 @@ class Advance:
         return [read_chunk(entry.chunk) for entry in self.entries]
 
 
-def heads_after(heads: Heads, infos: Iterable[ChangeInfo]) -> Heads:
+def heads_after(heads: Heads, infos: Iterable[ChangeInfo | LogEntry]) -> Heads:
     """The heads when changes, in order, have come to a document."""
     after = set(heads)
     for info in infos:
         after.difference_update(info.deps)
         after.add(info.hash)
     return tuple(sorted(after))
+
+
+def in_steps(parts: Iterable[bytes], log: Sequence[LogEntry]) -> Iterator[list[bytes]]:
+    """All changes of a document, a few at a time: those of its snapshot, then the log, which may grow meanwhile."""
+    yield from ([chunk] for chunk in parts)
+    at = 0
+    while step := log[at : at + _STEP]:
+        yield [entry.chunk for entry in step]
+        at += len(step)

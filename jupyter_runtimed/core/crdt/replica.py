@@ -22,7 +22,7 @@ from jupyter_runtimed.core.crdt.change_writer import ChangeBuilder
 from jupyter_runtimed.core.crdt.document_chunk import take_apart
 from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused, EngineSyncState, Writer
 from jupyter_runtimed.core.crdt.history import History, read_history
-from jupyter_runtimed.core.crdt.log import Advance, LogEntry, heads_after
+from jupyter_runtimed.core.crdt.log import Advance, LogEntry, heads_after, in_steps
 from jupyter_runtimed.core.crdt.parts import Parts
 from jupyter_runtimed.core.errors import Malformed
 from jupyter_runtimed.core.ids import Hash, Heads
@@ -41,6 +41,8 @@ class Replica:
         heads: heads of the snapshot.
         known: hashes of all changes in the snapshot.
         limits: of what foreign changes may do.
+        log: the changes behind the snapshot; `heads` and `known` then are of both.
+        parts: the changes of the snapshot.
 
     Attributes:
         on_advance: told of every change of the heads.
@@ -48,7 +50,15 @@ class Replica:
     """
 
     def __init__(
-        self, snapshot: bytes, *, actor: bytes, heads: Heads, known: Iterable[Hash], limits: Limits | None = None
+        self,
+        snapshot: bytes,
+        *,
+        actor: bytes,
+        heads: Heads,
+        known: Iterable[Hash],
+        limits: Limits | None = None,
+        log: Iterable[LogEntry] = (),
+        parts: Parts | None = None,
     ) -> None:
         self.actor = actor
         self.on_advance: Callable[[Advance], None] | None = None
@@ -58,13 +68,13 @@ class Replica:
         self._heads = heads
         self._known = set(known)
         self._knows_all = True
-        self._log: list[LogEntry] = []
+        self._log = list(log)
         self._log_start = 0
-        self._parts: Parts | None = None
+        self._parts = parts
         self._engine: Engine | None = None
         self._history: History | None = None
         self._admission = Admission()
-        self._saved: tuple[Heads, bytes] | None = (heads, snapshot) if snapshot else None
+        self._saved: tuple[Heads, bytes] | None = (heads, snapshot) if snapshot and not self._log else None
 
     @classmethod
     def load(cls, data: bytes, *, actor: bytes) -> Replica:
@@ -77,9 +87,8 @@ class Replica:
         names = engine.names()
         found = take_apart(data, names)
         snapshot, changes = found if found is not None else (engine.save(), [])
-        replica = cls(snapshot, actor=actor, heads=engine.heads, known=[name.hash for name in names])
-        replica._log = [LogEntry(chunk, digest, None) for chunk, digest in changes]
-        replica._saved = None if changes else (replica.heads, snapshot)
+        log = [LogEntry(chunk, digest, None) for chunk, digest in changes]
+        replica = cls(snapshot, actor=actor, heads=engine.heads, known=[name.hash for name in names], log=log)
         replica._engine = engine
         return replica
 
@@ -124,9 +133,8 @@ class Replica:
     def contains(self, heads: Iterable[Hash]) -> bool:
         """Whether every one of these changes is in the history."""
         wanted = set(heads)
-        if wanted <= self._known or self._knows_all:
-            return wanted <= self._known
-        self.engine  # noqa: B018  (it tells what is in the snapshot)
+        if not self._knows_all and not wanted <= self._known:
+            self.engine  # noqa: B018  (it tells what is in the snapshot)
         return wanted <= self._known
 
     def surely_contains(self, heads: Iterable[Hash]) -> bool:
@@ -159,21 +167,24 @@ class Replica:
         """Whether `engine` would now take so long that `warm` should come first."""
         return self._engine is None and self._parts is not None and self._parts.is_heavy
 
+    @property
+    def parts(self) -> Parts | None:
+        """The changes of the snapshot, if they are known and the engine would take long for the snapshot."""
+        return self._parts if self._parts is not None and self._parts.is_heavy else None
+
     def warm(self) -> Iterator[None]:
-        """Make the engine of a heavy replica a step at a time; the replica may be used between the steps."""
-        if self._parts is None or self._engine is not None:
+        """Make the engine a step at a time, if that can be done; the replica may be used between the steps."""
+        if self._engine is not None or (self._parts is None and self._snapshot):
             return
         parts, engine = self._parts, Engine.empty(self.actor)
         try:
-            for chunk in parts:
-                engine.apply([chunk])
+            for step in in_steps(parts or (), self._log):
+                engine.apply(step)
                 yield
                 if self.is_hot or self._parts is not parts:
                     return  # somebody could not wait, or the history is another one
-            if self._log:
-                engine.apply([entry.chunk for entry in self._log])
-            assert engine.heads == self._heads, "the parts are the history of the snapshot"
-            self._engine = engine
+            if engine.heads == self._heads:
+                self._engine = engine
         finally:
             if self._engine is None:
                 self._parts = None  # it did not work: it would not work a second time
@@ -328,11 +339,9 @@ class Replica:
 
     def note_own_changes(self, *, origin: str | None = None) -> None:
         """Enter into the log what was done to the engine directly."""
-        before = self._heads
-        heads = self.engine.heads
+        before, heads = self._heads, self.engine.heads
         if heads != before:
-            arrived = self.engine.changes_since(before)
-            self._heads = heads
+            arrived, self._heads = self.engine.changes_since(before), heads
             self._enter([LogEntry(chunk, digest, origin) for digest, chunk in arrived], before)
 
     def append_own(self, write: Callable[[ChangeBuilder], object], *, origin: str | None = None) -> None:
@@ -371,13 +380,9 @@ class Replica:
 
         An import may do so several times while it goes on.
         """
-        chunks = [entry.chunk for entry in self._log]
-        if self._engine is not None or (self._snapshot and self._parts is None):
-            self._parts = None
-        elif self._parts is None:
-            self._parts = Parts(chunks)
-        else:
-            self._parts.add(chunks)
+        if self._parts is not None or not self._snapshot:
+            self._parts = self._parts or Parts()
+            self._parts.add([entry.chunk for entry in self._log])
         self._snapshot = snapshot
         self._saved = (self._heads, snapshot)
         self._log_start += len(self._log)
@@ -392,7 +397,3 @@ class Replica:
         self._engine = self._history = None
         if self._saved is not None and self._saved[1] is not self._snapshot:
             self._saved = None
-
-    def read_at(self, heads: Heads, actor: bytes) -> Engine:
-        """The document as it was at some heads, as an engine document of its own."""
-        return Engine.load(self.save(), actor).fork(heads, actor)

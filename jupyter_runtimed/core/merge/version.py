@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from jupyter_runtimed.core.crdt import Replica, new_actor, read_chunk
+from jupyter_runtimed.core.crdt import Engine, Replica, new_actor, read_chunk
 from jupyter_runtimed.core.document import GENESIS_ACTOR, Cell, NotebookDocument
 from jupyter_runtimed.core.ids import Hash, Heads
 from jupyter_runtimed.core.ipynb import IMPORT_ACTOR_PREFIX
@@ -37,7 +37,8 @@ class Version:
         """
         if heads == replica.heads:
             return cls.of(NotebookDocument(replica))
-        past = replica.read_at(heads, new_actor())
+        actor = new_actor()
+        past = Engine.load(replica.save(), actor).fork(heads, actor)
         return cls.of(NotebookDocument(Replica.load(past.save(), actor=new_actor())))
 
     def to_json(self) -> dict[str, Any]:

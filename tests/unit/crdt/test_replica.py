@@ -22,15 +22,18 @@ from jupyter_runtimed.core.crdt import (
     EngineRefused,
     Replica,
     admission,
+    cold_replica,
     encode_sync,
     op_id,
     read_chunk,
     splice_text,
+    split_chunks,
     vet_sync,
 )
 from jupyter_runtimed.core.crdt.history import History, Mark
 from jupyter_runtimed.core.crdt.parts import HEAVY_BYTES, Parts
 from jupyter_runtimed.core.errors import Malformed, OverLimit
+from jupyter_runtimed.core.ids import Heads
 from jupyter_runtimed.core.limits import Limits
 from tests.support.js_peer import JsProcess, requires_js
 
@@ -486,7 +489,7 @@ def test_a_document_reads_as_it_was() -> None:
     replica = cold()
     heads = replica.heads
     splice_text(replica, text_of(replica), 0, 6, "later")
-    then = replica.read_at(heads, BOB)
+    then = Engine.load(replica.save(), BOB).fork(heads, BOB)
     assert then.extract() == VALUE and then.heads == heads
     assert replica.engine.value(ROOT, "cells")["c0"] == "later"
     with then.transaction() as writer:
@@ -561,7 +564,7 @@ def test_a_heavy_replica_is_warmed_in_steps_and_is_the_same() -> None:
     assert replica.is_hot and list(steps) == []
     replica.cool()
     assert replica.is_heavy
-    assert len(list(replica.warm())) == len(changes)
+    assert len(list(replica.warm())) == len(changes) + 1
     assert replica.is_hot and replica.engine.heads == replica.heads
     assert replica.engine.value(ROOT, "meanwhile") == 1
 
@@ -574,3 +577,66 @@ def test_packed_parts_come_back_as_they_were(sizes: list[int]) -> None:
     assert list(parts) == chunks
     parts.add(chunks[::-1])
     assert list(parts) == chunks + chunks[::-1]
+    again = Parts.unpack(parts.packed())
+    assert list(again) == list(parts) and again.is_heavy == parts.is_heavy
+
+
+# Out of a log.
+
+
+def logged() -> tuple[bytes, bytes, Heads]:
+    """A large import with changes of two people behind it, as a log has it: the bytes, the parts, the heads."""
+    snapshot, changes = imported(400)
+    replica = Replica(b"", actor=SERVER, heads=(), known=())
+    replica.append(changes)
+    replica.adopt_snapshot(snapshot)
+    alice, bob = Peer(ALICE, snapshot), Peer(BOB, snapshot)
+    for number in range(40):
+        replica.apply([alice.type(f"a{number} "), bob.type(f"b{number} ", "c1")], origin="somebody")
+    assert replica.parts is not None and len(replica.heads) == 2
+    data = replica.snapshot + b"".join(entry.chunk for entry in replica.log(replica.log_start))
+    return data, replica.parts.packed(), replica.heads
+
+
+def test_what_a_log_has_of_a_large_document_becomes_its_engine_in_steps() -> None:
+    data, parts, heads = logged()
+    replica = cold_replica(data, parts, actor=b"carol")
+    assert replica is not None and not replica.is_hot and replica.heads == heads
+    assert len(list(replica.warm())) > 100
+    assert replica.is_hot and replica.engine.heads == heads
+    whole = Replica.load(data, actor=b"carol")
+    assert replica.engine.extract() == whole.engine.extract() and replica.snapshot == whole.snapshot
+    assert replica.log(0) == whole.log(0) and replica.n_changes == whole.n_changes
+    replica.cool()
+    assert replica.is_heavy, "its parts are still there"
+
+
+def test_an_early_log_has_no_document_chunk() -> None:
+    replica = Replica(b"", actor=SERVER, heads=(), known=())
+    replica.append(imported(10)[1])
+    found = cold_replica(replica.save(), b"", actor=b"carol")
+    assert found is not None and list(found.warm()) and found.is_hot and found.engine.heads == replica.heads
+
+
+def test_bytes_that_only_the_engine_understands_make_no_cold_replica() -> None:
+    data, parts, _ = logged()
+    other = Parts([chunk for chunk, _ in imported(399)[1]]).packed()
+    chunks = [chunk for _, _, chunk, _ in split_chunks(data, 1 << 40)]
+    assert cold_replica(data, b"", actor=b"carol") is None
+    assert cold_replica(data, other, actor=b"carol") is None, "parts of something else"
+    assert cold_replica(data, parts[:-9], actor=b"carol") is None
+    assert cold_replica(data, b"\x91\x92\x91\x09\xc4\x03abc", actor=b"carol") is None, "nothing that inflates"
+    assert cold_replica(data + chunks[-1], parts, actor=b"carol") is None, "a change twice"
+    assert cold_replica(data + chunks[0], parts, actor=b"carol") is None, "a document behind changes"
+    assert cold_replica(chunks[0] + b"".join(chunks[:0:-1]), parts, actor=b"carol") is None, "in no order"
+    assert cold_replica(data[:-1], parts, actor=b"carol") is None
+
+
+def test_a_snapshot_that_takes_the_log_in_keeps_its_parts() -> None:
+    data, parts, heads = logged()
+    replica = cold_replica(data, parts, actor=b"carol")
+    assert replica is not None
+    replica.compact()
+    assert replica.parts is not None and replica.log_start == replica.log_end
+    again = cold_replica(replica.save(), replica.parts.packed(), actor=b"carol")
+    assert again is not None and again.heads == heads and list(again.warm()) and again.is_hot

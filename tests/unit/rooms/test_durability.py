@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from jupyter_runtimed.core.crdt import Replica
+from jupyter_runtimed.core.crdt.parts import Parts
 from jupyter_runtimed.core.errors import ActiveElsewhere, NoSuchRoom, NotFound, NotSaved
 from jupyter_runtimed.core.ids import heads_to_hex
+from jupyter_runtimed.core.journal import RecordKind, iter_records
 from jupyter_runtimed.rooms.room import Room
 from jupyter_runtimed.rooms.settings import RoomSettings
 from tests.support.manual_clock import settle
@@ -17,7 +20,7 @@ from tests.support.memory_leases import MemoryLeases
 from tests.support.memory_log import MemoryRoomLogs, Storage
 from tests.support.room_peers import Client
 from tests.support.room_ports import World
-from tests.unit.rooms.test_room_loading import notebook, rest
+from tests.unit.rooms.test_room_loading import notebook, rest, step_until
 
 MANUAL = RoomSettings(load_step_s=0.0, publish_s=0.0, autosave=False)
 
@@ -509,6 +512,36 @@ async def test_a_rename_while_the_room_is_closed_is_followed_by_its_log() -> Non
     second.world.contents.rename("a.ipynb", "f/b.ipynb")
     await second.world.registry.path_renamed("a.ipynb", "f/b.ipynb")
     again, bob = await second.open("f/b.ipynb")
+    assert again.id == room.id and bob.sources()[0] == "mine x = 0"
+
+
+@pytest.mark.parametrize("is_compact", [False, True], ids=["appended", "written anew"])
+async def test_others_have_their_turns_while_a_large_notebook_comes_back_from_its_log(is_compact: bool) -> None:
+    cells = 400
+    life = Life(a=notebook(cells))
+    room, alice = await life.open()
+    alice.type_text("c0", 0, "mine ")
+    await step_until(lambda: not room.warming.is_due, alice)
+    await rest(alice)
+    if is_compact:
+        await life.logs.logs[room.id].rewrite()
+    second = Life(life)
+    opening, turns = asyncio.ensure_future(second.world.open("a.ipynb")), 0
+    while not opening.done():
+        turns += 1
+        await asyncio.sleep(0)
+    again = await opening
+    assert turns > cells / 10, "the document was loaded in one go"
+    assert again.id == room.id and again.notebook.replica.heads == room.notebook.replica.heads
+    assert again.notebook.cell("c0").source == "mine x = 0" and len(again.notebook.cell_ids()) == cells
+
+
+async def test_parts_that_do_not_fit_cost_time_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Replica, "parts", property(lambda _: Parts([b"not a change" * 3000])))
+    life, room, _ = await edited()
+    monkeypatch.undo()
+    assert RecordKind.NOTEBOOK_PARTS in [kind for kind, _, _ in iter_records(life.storage.files[room.id])]
+    again, bob = await Life(life).open()
     assert again.id == room.id and bob.sources()[0] == "mine x = 0"
 
 
