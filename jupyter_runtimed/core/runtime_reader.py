@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
-from jupyter_runtimed.core.crdt import LIST, MAP, ROOT, TEXT, Engine, OpId, Replica, op_id
+from jupyter_runtimed.core.crdt import MAP, ROOT, Engine, OpId, Replica, op_id
 from jupyter_runtimed.core.runtime import Execution, Manifest, execution_from_json
 
 
@@ -181,7 +182,8 @@ class RuntimeReader:
             return None
         place = _Place(execution_id)
         self._note(obj, place)
-        fields = {key: self._read(obj, key, place) for key in engine.keys(obj) if key != "outputs"}
+        note = partial(self._note, place=place)
+        fields = {key: engine.read(obj, key, note) for key in engine.keys(obj) if key != "outputs"}
         outputs = self._read_outputs(obj, execution_id, known.outputs if known is not None else {})
         execution = execution_from_json(execution_id, {**fields, "outputs": outputs})
         self._executions[execution_id] = execution
@@ -197,7 +199,7 @@ class RuntimeReader:
         for key in engine.keys(outputs):
             value = known.get(key)
             if value is None:
-                value = self._read(outputs, key, _Place(execution_id, "output", key))
+                value = engine.read(outputs, key, partial(self._note, place=_Place(execution_id, "output", key)))
             if isinstance(value, dict):
                 found[key] = value
         return found
@@ -206,17 +208,3 @@ class RuntimeReader:
         identity = op_id(obj)
         if identity is not None:
             self._places[identity] = place
-
-    def _read(self, obj: bytes, key: str | int, place: _Place) -> Any:
-        """A value, noting whose all the objects in it are."""
-        engine = self._engine
-        child = engine.child(obj, key)
-        if child is None:
-            return engine.value(obj, key)
-        self._note(child, place)
-        kind = engine.kind(child)
-        if kind == TEXT:
-            return engine.text(child)
-        if kind == LIST:
-            return [self._read(child, index, place) for index in range(engine.length(child))]
-        return {name: self._read(child, name, place) for name in engine.keys(child)}

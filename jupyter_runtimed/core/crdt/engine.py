@@ -210,6 +210,19 @@ class Engine:
         found = self.get(obj, key)
         return None if found is None else self._plain(found)
 
+    def read(self, obj: bytes, key: str | int, note: Callable[[bytes], None]) -> Any:
+        """As `value`; `note` is told the id of each map, list and text in it."""
+        child = self.child(obj, key)
+        if child is None:
+            return self.value(obj, key)
+        note(child)
+        kind = self.kind(child)
+        if kind == TEXT:
+            return self.text(child)
+        if kind == LIST:
+            return [self.read(child, index, note) for index in range(self.length(child))]
+        return {name: self.read(child, name, note) for name in self.keys(child)}
+
     def extract(self, obj: bytes = ROOT) -> Any:
         """An object as plain Python."""
         kind = self.kind(obj)

@@ -14,6 +14,7 @@ from jupyter_runtimed.core.document.schema import (
     Cell,
     cell_from_fields,
     new_notebook_replica,
+    write_cell,
     write_genesis,
 )
 from jupyter_runtimed.core.document.view import NotebookView
@@ -33,5 +34,6 @@ __all__ = [
     "cell_from_fields",
     "new_notebook_replica",
     "renewed_replica",
+    "write_cell",
     "write_genesis",
 ]

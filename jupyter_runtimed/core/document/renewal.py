@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from jupyter_runtimed.core.crdt import MAP, TEXT, ChangeBuilder, Replica, Uint
+from jupyter_runtimed.core.crdt import ChangeBuilder, Replica, Uint
 from jupyter_runtimed.core.crdt.document_writer import DocumentWriter
 from jupyter_runtimed.core.document.schema import (
-    CELLS,
     GENESIS_ACTOR,
     GENESIS_HASH,
     GENESIS_NEXT_OP,
     METADATA,
-    Cell,
     new_notebook_replica,
+    write_cell,
     write_genesis,
 )
 from jupyter_runtimed.core.document.view import NotebookView
@@ -39,7 +36,8 @@ def renewed_replica(document: NotebookView, *, actor: bytes, author: bytes) -> R
         builder = ChangeBuilder(author, seq, next_op, [head], recorder=writer)
         if start == 0:
             _write_root(builder, document)
-        _write_cells(builder, cells[start : start + _CELLS_A_CHANGE])
+        for cell in cells[start : start + _CELLS_A_CHANGE]:
+            write_cell(builder, cell)
         chunk, head = builder.finish()
         next_op = builder.next
         replica.append([(chunk, head)])
@@ -55,18 +53,3 @@ def _write_root(builder: ChangeBuilder, document: NotebookView) -> None:
             builder.put_json(None, key, value)
     for key, value in document.metadata().items():
         builder.put_json(METADATA, key, value)
-
-
-def _write_cells(builder: ChangeBuilder, cells: Sequence[Cell]) -> None:
-    for cell in cells:
-        made = builder.make(CELLS, cell.id, MAP)
-        builder.put(made, "id", cell.id)
-        builder.put(made, "cell_type", cell.cell_type)
-        builder.put(made, "position", cell.position)
-        builder.text(builder.make(made, "source", TEXT), cell.source)
-        builder.put_json(made, "metadata", cell.metadata)
-        if cell.attachments is not None:
-            builder.put_json(made, "attachments", cell.attachments)
-        builder.put(made, "execution_id", cell.execution_id)
-        for key, value in cell.extra.items():
-            builder.put_json(made, key, value)

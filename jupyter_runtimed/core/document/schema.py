@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_runtimed.core.crdt import MAP, ChangeBuilder, OpId, Replica, Uint
+from jupyter_runtimed.core.crdt import MAP, TEXT, ChangeBuilder, OpId, Replica, Uint
 
 SCHEMA_VERSION = 1
 CELL_TYPES = ("code", "markdown", "raw")
@@ -69,6 +69,21 @@ class Cell:
     execution_id: str | None = None
     position: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+def write_cell(builder: ChangeBuilder, cell: Cell) -> None:
+    """Add a cell. The order of the operations is part of what an import's hashes pin."""
+    made = builder.make(CELLS, cell.id, MAP)
+    builder.put(made, "id", cell.id)
+    builder.put(made, "cell_type", cell.cell_type)
+    builder.put(made, "position", cell.position)
+    builder.text(builder.make(made, "source", TEXT), cell.source)
+    builder.put_json(made, "metadata", cell.metadata)
+    if cell.attachments is not None:
+        builder.put_json(made, "attachments", cell.attachments)
+    builder.put(made, "execution_id", cell.execution_id)
+    for key, value in cell.extra.items():
+        builder.put_json(made, key, value)
 
 
 def cell_from_fields(cell_id: str, fields: Mapping[str, Any]) -> Cell:

@@ -242,7 +242,7 @@ class NotebookView:
         if source is not None and identity is not None:
             self._sources[cell_id] = source
             self._source_owners[identity] = cell_id
-        fields = {key: self._read(obj, key, cell_id) for key in engine.keys(obj)}
+        fields = {key: engine.read(obj, key, lambda child: self._own(child, cell_id)) for key in engine.keys(obj)}
         self._own(obj, cell_id)
         return cell_from_fields(cell_id, fields)
 
@@ -250,17 +250,3 @@ class NotebookView:
         identity = op_id(obj)
         if identity is not None:
             self._owners[identity] = cell_id
-
-    def _read(self, obj: bytes, key: str | int, cell_id: str) -> Any:
-        """A value, noting whose all the objects in it are."""
-        engine = self._engine
-        child = engine.child(obj, key)
-        if child is None:
-            return engine.value(obj, key)
-        self._own(child, cell_id)
-        kind = engine.kind(child)
-        if kind == TEXT:
-            return engine.text(child)
-        if kind == MAP:
-            return {name: self._read(child, name, cell_id) for name in engine.keys(child)}
-        return [self._read(child, index, cell_id) for index in range(engine.length(child))]

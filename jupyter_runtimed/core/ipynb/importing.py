@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_runtimed.core.content import encode_content, joined, output_to_manifest
-from jupyter_runtimed.core.crdt import MAP, TEXT, ChangeBuilder, DocumentWriter, Uint
+from jupyter_runtimed.core.crdt import ChangeBuilder, DocumentWriter, Uint
 from jupyter_runtimed.core.document import (
     CELL_TYPES,
-    CELLS,
     GENESIS_ACTOR,
     GENESIS_HASH,
     GENESIS_NEXT_OP,
     METADATA,
     Cell,
+    write_cell,
     write_genesis,
 )
 from jupyter_runtimed.core.errors import LoadFailed, TooLarge
@@ -157,17 +157,7 @@ class Import:
             cell = self._read_cell(raw, index, blobs)
         except TooLarge as error:
             raise LoadFailed(f"cells[{index}]: {error.message}") from error
-        made = builder.make(CELLS, cell.id, MAP)
-        builder.put(made, "id", cell.id)
-        builder.put(made, "cell_type", cell.cell_type)
-        builder.put(made, "position", cell.position)
-        builder.text(builder.make(made, "source", TEXT), cell.source)
-        builder.put_json(made, "metadata", cell.metadata)
-        if cell.attachments is not None:
-            builder.put_json(made, "attachments", cell.attachments)
-        builder.put(made, "execution_id", cell.execution_id)
-        for key, value in cell.extra.items():
-            builder.put_json(made, key, value)
+        write_cell(builder, cell)
         return cell
 
     def _read_cell(self, raw: dict[str, Any], index: int, blobs: list[bytes]) -> Cell:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_runtimed.core.content import is_reference
-from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, ChangeBuilder, Writer
-from jupyter_runtimed.core.document import CELLS, Cell, NotebookDocument
+from jupyter_runtimed.core.crdt import MAP, ROOT, ChangeBuilder, Writer
+from jupyter_runtimed.core.document import Cell, NotebookDocument, write_cell
 from jupyter_runtimed.core.merge.matching import match_cells
 from jupyter_runtimed.core.merge.order import longest_rising, new_positions
 from jupyter_runtimed.core.merge.values import ABSENT, changed, merge_values, same
@@ -277,15 +277,5 @@ def _write_values(writer: Writer, target: bytes, values: Mapping[str, Any]) -> N
 
 def _write_cells(builder: ChangeBuilder, cells: Sequence[Cell]) -> None:
     for cell in cells:
-        made = builder.make(CELLS, cell.id, MAP)
-        builder.put(made, "id", cell.id)
-        builder.put(made, "cell_type", cell.cell_type)
-        builder.put(made, "position", cell.position)
-        builder.text(builder.make(made, "source", TEXT), cell.source)
-        builder.put_json(made, "metadata", dict(cell.metadata))
-        if cell.attachments is not None:
-            builder.put_json(made, "attachments", dict(cell.attachments))
-        builder.put(made, "execution_id", None)
-        for key, value in cell.extra.items():
-            if key not in _RESERVED:
-                builder.put_json(made, key, value)
+        extra = {key: value for key, value in cell.extra.items() if key not in _RESERVED}
+        write_cell(builder, replace(cell, execution_id=None, extra=extra))
