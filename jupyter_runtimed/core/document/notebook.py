@@ -270,9 +270,13 @@ class NotebookDocument(NotebookView):
     def _source(self, cell_id: str) -> bytes | None:
         """The Text of a cell's source, or None when there is none."""
         self._follow()
-        if cell_id not in self._sources:
-            self._cells[cell_id] = self._read_cell(cell_id)
-        return self._sources.get(cell_id)
+        known = self._sources.get(cell_id)
+        if known is not None:
+            return known
+        cells = self._cells_map()
+        cell = self._engine.child(cells, cell_id) if cells is not None else None
+        source = self._engine.child(cell, "source") if cell is not None else None
+        return source if source is not None and self._engine.kind(source) == TEXT else None
 
     def _replace_source(self, cell_id: str, text: str) -> None:
         """Make the Text that a broken cell lacks."""

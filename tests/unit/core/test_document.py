@@ -13,6 +13,8 @@ from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Replica, Writer, new_act
 from jupyter_runtimed.core.document import Cell, NotebookDocument, new_notebook_replica
 from jupyter_runtimed.core.errors import BadRequest, NoSuchCell
 from jupyter_runtimed.core.position import between, is_position
+from tests.support import notebooks
+from tests.support.opened import Opened
 
 Edit = Callable[[NotebookDocument], object]
 
@@ -442,3 +444,30 @@ def test_attachments_are_added_and_removed_one_by_one() -> None:
     assert document.cell("a").attachments == {"p": {"text/plain": "z"}, "q": {"image/png": "y"}}
     document.delete_attachment("a", "p")
     assert document.cell("a").attachments == fresh(document).cell("a").attachments == {"q": {"image/png": "y"}}
+
+
+# A document that was read without the engine.
+
+EDITS: dict[str, Edit] = {
+    "type": lambda document: document.splice("a", 0, 0, "x"),
+    "type elsewhere": lambda document: document.append("b", "y"),
+    "insert": lambda document: document.insert_cell("code", "new", id=f"n{document.replica.log_end}", index=0),
+    "delete": lambda document: document.delete_cell("c") if document.has_cell("c") else None,
+    "move": lambda document: document.move_cell("b", index=0),
+    "retype": lambda document: document.set_cell_type("a", "markdown"),
+    "metadata": lambda document: document.set_metadata("k", document.replica.log_end),
+}
+
+
+@pytest.mark.parametrize("second", EDITS)
+@pytest.mark.parametrize("first", EDITS)
+def test_what_was_read_cold_follows_every_edit(first: str, second: str) -> None:
+    opened = Opened(notebooks.to_bytes(notebooks.notebook([notebooks.code(name, id=name) for name in "abc"])))
+    document = opened.document
+    theirs = fresh(document)
+    for edit in (EDITS[first], EDITS[second], EDITS[first]):
+        edit(document)
+        assert document.cells() == fresh(document).cells() and document.metadata() == fresh(document).metadata()
+        edit(theirs)
+        merge(document, theirs)
+        assert document.cells() == fresh(document).cells() and document.metadata() == fresh(document).metadata()
