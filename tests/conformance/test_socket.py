@@ -24,9 +24,7 @@ async def closed_with(v: Visitor, room: dict[str, Any], *frames: bytes | str) ->
                 await peer.socket.send_str(frame)
             else:
                 await peer.socket.send_bytes(frame)
-        end = asyncio.get_running_loop().time() + 5
-        while peer.close_code is None and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.01)
+        await peer.until(lambda: peer.close_code)
         return peer.close_code
 
 
@@ -118,12 +116,8 @@ async def test_a_replica_of_an_equal_file_on_another_server_life_merges_as_if_no
         second = await v.open(v.write(content))
         async with v.peer(second, replica) as again:
             await again.ready()
+            assert (await again.request("get_raw_metadata", key="x", required_heads=again.heads()))["ok"]
             _, _, nb = await v.call("GET", f"/rooms/{second['room_id']}/notebook")
-            for _ in range(100):
-                _, _, nb = await v.call("GET", f"/rooms/{second['room_id']}/notebook")
-                if "".join(nb["cells"][0]["source"]) == "offline hello":
-                    break
-                await asyncio.sleep(0.02)
             assert ["".join(cell["source"]) for cell in nb["cells"]] == ["offline hello", "x"]
             assert again.close_code is None
 
@@ -137,11 +131,7 @@ async def test_a_replica_of_another_import_is_closed_with_4410_and_merged_by_the
         peer.add_cell("mine", "my cell", "zz")
         second = await v.open(v.write(notebook(code_cell("hello", "a"), code_cell("new on disk", "b"))))
         async with v.peer(second, peer.notebook) as again:
-            for _ in range(500):
-                if again.close_code is not None:
-                    break
-                await asyncio.sleep(0.01)
-            assert again.close_code == 4410
+            assert await again.until(lambda: again.close_code) == 4410
         status, _, body = await v.call("POST", f"/rooms/{second['room_id']}/merge", data=peer.notebook.save())
         assert status == 200 and body["heads"] and isinstance(body["kept_aside"], list)
         async with v.peer(second) as fresh:
@@ -199,11 +189,7 @@ async def test_runtime_changes_from_a_client_are_refused_and_not_applied(visit: 
             with mallory.runtime.transaction() as tx:
                 tx.put(ROOT, "forged", ScalarType.Str, "output")
             await mallory.flush()
-            for _ in range(500):
-                if mallory.close_code is not None:
-                    break
-                await asyncio.sleep(0.01)
-            assert mallory.close_code == 4403
+            assert await mallory.until(lambda: mallory.close_code) == 4403
         _, _, body = await v.call("GET", f"/rooms/{room['room_id']}/doc?document=runtime")
         assert Document.load(body).get(ROOT, "forged") is None
         assert (await alice.request("get_raw_metadata", key="x"))["ok"]
@@ -277,11 +263,7 @@ async def test_status_never_overtakes_the_sync_it_speaks_of(visit: Any) -> None:
 async def test_a_room_closed_under_a_socket_says_4409(visit: Any) -> None:
     async with visit() as v, v.joined(code_cell("hello", "a")) as (peer, room):
         assert (await v.call("DELETE", f"/rooms/{room['room_id']}"))[0] == 204
-        for _ in range(500):
-            if peer.close_code is not None:
-                break
-            await asyncio.sleep(0.01)
-        assert peer.close_code == 4409
+        assert await peer.until(lambda: peer.close_code) == 4409
 
 
 async def test_a_wrong_request_envelope_is_answered_not_closed(visit: Any) -> None:

@@ -19,6 +19,7 @@ from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 
 from jupyter_runtimed.core.errors import KernelDied, NoKernel
 from jupyter_runtimed.core.messages import KernelEvent, KernelMessage
+from tests.integration.conftest import soon
 from tests.support.kernels import KernelServer, Listener, kernel_server, text_of
 
 # bash_kernel's kernelspec has a field that traitlets does not like.
@@ -286,8 +287,10 @@ async def test_nothing_of_a_flood_is_lost_while_nobody_listens(tmp_path: Path) -
         session = server.adapter.session("room", "a.ipynb")
         await session.start("python3")
         listener = Listener(session)
-        msg_id = listener.execute("for i in range(4000): display(i)\nprint('x' * 30_000_000)")
-        await asyncio.sleep(3)
+        done = tmp_path / "done"
+        flood = "for i in range(4000): display(i)\nprint('x' * 30_000_000)"
+        msg_id = listener.execute(f"{flood}\nopen({str(done)!r}, 'w').close()")
+        assert await soon(done.exists, 30)
         messages = await listener.run("print('end')")
         assert text_of(messages) == "end\n"
         mine = [e for e in listener.events if isinstance(e, KernelMessage) and e.parent_id == msg_id]
