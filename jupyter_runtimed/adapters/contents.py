@@ -216,7 +216,7 @@ class ServerContents:
                 await ensure_async(manager.create_checkpoint(path))
         except HTTPError as error:
             raise _translated(error, path) from error
-        except Exception as error:
+        except Exception as error:  # any checkpoints class may be configured; none keeps people from saving
             raise Internal(f"no checkpoint of {path} could be made: {error!r}") from error
 
     async def _write_local(self, path: str, data: bytes, expected: str | None, create: bool) -> bytes:

@@ -40,7 +40,7 @@ class ContentsListener:
             return
         try:
             await self._on_event(event)
-        except Exception:
+        except Exception:  # what was told next is to be followed all the same
             log.exception("a contents event was not followed action=%s", event.action)
 
 

@@ -110,7 +110,7 @@ class JupyterKernels:
                 continue
             try:
                 rows = await self._server.rows()
-            except Exception:
+            except Exception:  # the next look may work; without any, nobody would notice that kernels end
                 log.exception("the server's sessions could not be listed")
                 continue
             for session in sessions:

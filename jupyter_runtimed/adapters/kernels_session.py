@@ -115,7 +115,7 @@ class JupyterKernelSession:
             raise NoKernel("there is no kernel to interrupt")
         try:
             await ensure_async(self._server.kernels.interrupt_kernel(self._kernel_id))
-        except Exception as error:
+        except Exception as error:  # of a manager or provisioner that is not ours
             raise NoKernel(f"the kernel could not be interrupted: {say(error)}") from error
 
     async def restart(self) -> KernelInfo:
@@ -127,7 +127,7 @@ class JupyterKernelSession:
             try:
                 restarting = ensure_async(self._server.kernels.restart_kernel(self._kernel_id))
                 waiting = await self._server.whole(restarting, "kernel restart")
-            except Exception as error:
+            except Exception as error:  # of a manager or provisioner that is not ours
                 await self._remove()
                 raise KernelDied(f"the kernel could not be restarted: {say(error)}") from error
             if isinstance(waiting, asyncio.Future):
@@ -155,7 +155,7 @@ class JupyterKernelSession:
                 try:
                     sessions = self._server.sessions
                     await ensure_async(sessions.update_session(self._session_id, path=path, name=name_of(path)))
-                except Exception as error:
+                except Exception as error:  # the kernel runs on; only Jupyter's list has the old path
                     log.info("session not moved path=%s cause=%s", path, say(error))
 
     async def close(self) -> None:
@@ -317,7 +317,7 @@ class JupyterKernelSession:
                 await self._server.describe(kernel_name)
             names = {"path": self.path, "name": name_of(self.path), "kernel_name": kernel_name}
             row = await ensure_async(sessions.create_session(type="notebook", **names))
-        except Exception as error:
+        except Exception as error:  # of a manager or provisioner that is not ours
             raise NoKernel(await self._server.why_not_started(kernel_name, error)) from error
         self._bind(row)
         # Somebody may have opened the notebook in this very moment and started a kernel too: the first one counts.
@@ -388,7 +388,7 @@ class JupyterKernelSession:
         try:
             if session_id is not None:
                 await ensure_async(self._server.sessions.delete_session(session_id))
-        except Exception as error:
+        except Exception as error:  # the kernel is to be shut down all the same
             log.info("session not deleted path=%s cause=%s", self.path, say(error))
         if kernel_id is not None and kernel_id in self._server.kernels:
             with contextlib.suppress(Exception):

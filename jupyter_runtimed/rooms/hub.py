@@ -379,6 +379,6 @@ class Hub:
         except ProtocolError as error:
             _log.warning("peer dropped peer=%s code=%d reason=%s", peer.id, error.close_code, error.message)
             self.drop(peer, error.close_code, error.message)
-        except Exception:
+        except Exception:  # our own mistake costs this peer its socket and nobody else anything
             _log.exception("peer failed peer=%s", peer.id)
             self.drop(peer, INTERNAL_ERROR, "internal error")

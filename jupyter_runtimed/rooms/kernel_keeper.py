@@ -182,7 +182,7 @@ class KernelKeeper:
         started = self._clock.monotonic()
         try:
             kernel = await self.session.start(name)
-        except Exception as error:
+        except Exception as error:  # provisioners are other people's code; what they raise is why there is no kernel
             failure = error if isinstance(error, RuntimedError) else NoKernel(f"the kernel did not start: {error}")
             self._launch = None
             self._fail(name, failure)

@@ -260,7 +260,7 @@ class OutputSink:
         try:
             if blobs:
                 await self._blobs.put_many(blobs)
-        except Exception as error:
+        except Exception as error:  # a note in the place of the output, or the execution would never end
             cause = error if isinstance(error, RuntimedError) else OutOfSpace(f"output could not be stored: {error}")
             _log.warning("output lost blobs=%d cause=%s", len(blobs), cause.message)
             return cause

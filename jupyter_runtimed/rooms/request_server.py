@@ -87,7 +87,7 @@ class RequestServer:
             return result_json(request.id, await act(room, who(), request))
         except RuntimedError as error:
             return error_json(request.id, error)
-        except Exception as error:
+        except Exception as error:  # our own mistake is answered, too: somebody waits
             _log.exception("request failed room=%s action=%s", room.id, type(request).__name__)
             return error_json(request.id, Internal(f"the request failed: {type(error).__name__}"))
         finally:

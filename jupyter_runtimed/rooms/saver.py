@@ -302,7 +302,7 @@ class Saver:
         before, self._first_touch = self._first_touch, None
         try:
             await self._save(is_explicit=is_explicit, overwrite=overwrite)
-        except Exception as error:
+        except Exception as error:  # whatever it was, the room is not saved, and says so
             self._first_touch = before
             self._failed(error)
             raise

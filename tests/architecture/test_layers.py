@@ -50,6 +50,15 @@ def test_modules_say_what_they_are_for(module: Path) -> None:
     assert ast.get_docstring(ast.parse(module.read_text()))
 
 
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_what_catches_every_exception_says_why(module: Path) -> None:
+    lines = module.read_text().splitlines()
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "Exception":
+            said = "".join(lines[node.lineno - 1 : node.body[0].lineno])
+            assert "# " in said, f"line {node.lineno}"
+
+
 def test_the_client_is_imported_without_a_server() -> None:
     """Neither jupyter_server nor tornado is loaded by importing the client."""
     program = (

@@ -63,7 +63,7 @@ def _guard(call: Callable[[], T]) -> T:
     """Call the engine. Raises EnginePanic and EngineRefused, see there."""
     try:
         return call()
-    except Exception as error:
+    except Exception as error:  # the bindings raise bare ones
         if "poisoned" in str(error):
             raise EnginePanic(str(error)) from error
         raise EngineRefused(str(error)) from error

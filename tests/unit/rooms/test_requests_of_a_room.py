@@ -164,6 +164,7 @@ async def test_a_slow_request_holds_up_no_keystroke() -> None:
     alice.type_text("c0", 0, "fast ")
     await rest(alice, bob)
     assert bob.sources()[0] == "fast x = 0"
+    await room.tasks.stop()
 
 
 async def test_requests_whose_heads_are_there_act_in_order_of_arrival() -> None:
