@@ -119,7 +119,7 @@ test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(D
 	$(call twice,$(SERVER_TESTS))
 
 # In a process of their own: the browser's driver runs an event loop that other tests must not meet.
-test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser
+test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser $(DONE)/rivals
 	$(call twice,tests/browser)
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules
@@ -132,7 +132,7 @@ picture: $(DONE)/venv $(DONE)/labextension $(DONE)/browser
 	cp artifacts/browser/two-people.png docs/images/
 
 # One after the other, whatever -j says: the timing of the server tests should be their own.
-test: setup $(DONE)/rivals $(DONE)/browser
+test: setup $(DONE)/browser
 	$(MAKE) check
 	$(MAKE) test-fast
 	$(MAKE) test-front
