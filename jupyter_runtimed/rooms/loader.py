@@ -5,8 +5,8 @@ The room owns the load; whoever asked for it may leave. Rules:
 1. Work goes on for `load_step_s` at a time, then everybody else gets a turn. After `publish_s` what is ready is
    published, then when the load has taken three times as long, and so on. What is published is always the whole
    document so far, as one chunk, which a client reads many times faster than the changes that make it; so all pieces
-   together cost half as much again as the last one. When more than half is read, the next piece is all of it. Only
-   what somebody edits meanwhile makes it changes.
+   together cost half as much again as the last one. Behind the first piece, when more than half is read, the next
+   one is all of it. Only what somebody edits meanwhile makes it changes.
 2. Before the first piece nothing is published, so a file that is broken at its beginning leaves no trace.
 3. A blob is stored before a document names it; the runtime document is published whole.
 4. A failure at any place takes back what was published: no cell, no execution. Nothing is ever written to the file.
@@ -142,7 +142,7 @@ class Loader:
             self._size += len(batch.change[0])
             self.done += len(batch.cells)
             if self._is_turn_over():
-                if self._elapsed() >= self._publish_after and not self._is_past_half(imported):
+                if self._is_publication_due(imported):
                     await self._publish(imported, pending)
                     self._publish_after = _SPACING * self._elapsed()
                 await self._yield_turn()
@@ -191,8 +191,9 @@ class Loader:
 
     # Pace.
 
-    def _is_past_half(self, imported: Import) -> bool:
-        return imported.total is not None and 2 * self.done > imported.total
+    def _is_publication_due(self, imported: Import) -> bool:
+        is_past_half = self.is_open and imported.total is not None and 2 * self.done > imported.total
+        return self._elapsed() >= self._publish_after and not is_past_half
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._began
