@@ -25,7 +25,7 @@ _MAX_STEPS = 4_000_000
 """For texts so long that this many steps do not go over them MAX_EDITS times, the search ends sooner."""
 
 _SAME_IF_CONTAINED = 4
-"""Characters: an addition of this length that stands inside the other side's addition is the same one."""
+"""Characters: an addition that stands inside the other side's, whole or in passages of this length, is the same one."""
 
 Block = tuple[int, int, int]
 """(start in a, start in b, length) of an equal passage."""
@@ -141,6 +141,8 @@ def _unite(mine: str, theirs: str) -> str | None:
     short, long = sorted((mine, theirs), key=len)
     if long.startswith(short) or long.endswith(short) or (len(short) >= _SAME_IF_CONTAINED and short in long):
         return long
+    if _stands_in_passages(short, long):
+        return long
     a, b = mine.splitlines(keepends=True), theirs.splitlines(keepends=True)
     if len(a) < 2 or len(b) < 2:
         return None
@@ -153,6 +155,15 @@ def _unite(mine: str, theirs: str) -> str | None:
         united += a[i:at] + b[j:other] + a[at : at + length]
         i, j = at + length, other + length
     return "".join(united)
+
+
+def _stands_in_passages(short: str, long: str) -> bool:
+    """Whether a text is another one into which something was put: all of it is there, most of it in long passages."""
+    if len(long) - len(short) > MAX_EDITS:
+        return False
+    lengths = [length for _, _, length in equal_blocks(short, long)]
+    in_long = sum(length for length in lengths if length >= _SAME_IF_CONTAINED)
+    return sum(lengths) == len(short) and 4 * in_long >= 3 * len(short)
 
 
 def _splices(old: str, new: str, offset: int) -> list[Splice]:

@@ -609,6 +609,39 @@ async def test_what_the_file_has_already_is_not_merged_again_from_an_old_replica
     assert again.notebook.cell("c0").source == "mine, theirs x = 0"
 
 
+@pytest.mark.parametrize(
+    ("on_disk", "away"),
+    [
+        ("hello world x = 0", None),
+        ("hello world x = 0", (6, "<away>")),
+        ("hello world x = 0", (11, "<away>")),
+        ("hello <disk>world x = 0", None),
+    ],
+)
+async def test_what_was_saved_while_its_author_was_away_and_then_lost_by_the_server_comes_once(
+    on_disk: str, away: tuple[int, str] | None
+) -> None:
+    """Its author was never told that it is in the file, and somebody else has edited the file since."""
+    life = Life(a=notebook(3))
+    _, alice = await life.open()
+    alice.type_text("c0", 0, "hello world ")
+    await rest(alice)
+    alice.disconnect()
+    if away is not None:
+        alice.type_text("c0", *away)
+    content = json.loads(life.files["a.ipynb"])
+    content["cells"][0]["source"], content["cells"][2]["source"] = on_disk, "x = 2  # theirs"
+    fresh = Life(a=json.dumps(content).encode())
+    again = await fresh.world.open("a.ipynb")
+    alice.connect(again.hub)
+    await rest(alice)
+    assert alice.socket.close_code == 4410
+    await again.merge(alice.notebook.save(), alice.saved_heads)
+    mine = alice.sources()[0]
+    assert again.notebook.cell("c0").source == (on_disk if away is None else mine)
+    assert again.notebook.cell("c2").source == "x = 2  # theirs"
+
+
 async def test_what_two_clients_have_of_a_lost_history_is_merged_once() -> None:
     """Both have what alice typed; bob has typed beside it since."""
     life, room, alice = await edited()
