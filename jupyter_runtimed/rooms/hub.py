@@ -1,7 +1,8 @@
 """Who is connected to a room, what they send about the documents, and what each must still be told.
 
-Frames come in through `receive`, a plain function, which sends on before it returns. What else changes wakes `flush`,
-once a turn of the event loop. `flush` alone decides what goes out (rule numbers are cited in the code):
+Frames come in through `receive`, a plain function, which sends on before it returns; the second one in a turn of the
+event loop and all behind it are sent on together at its end. What else changes wakes `flush` once a turn. `flush` alone
+decides what goes out (rule numbers are cited in the code):
 
 1. Nothing is sent to a peer whose last write has not drained. The documents are the queue.
 2. To one peer: sync frames first, notebook before runtime, then answers and events, presence, status. So a status
@@ -79,6 +80,7 @@ class Hub:
         self._is_loading = True
         self._is_due = False
         self._is_receiving = False
+        self._has_sent_on = False
         self._framed: tuple[bytes, bytes] = (b"", b"")
 
     # The documents.
@@ -173,6 +175,13 @@ class Hub:
             self._guarded(peer, self._receive, peer, data)
         finally:
             self._is_receiving = False
+        if self._is_due and not self._has_sent_on:
+            self._has_sent_on = True
+            asyncio.get_running_loop().call_soon(self._turn_ended)
+            self.flush()
+
+    def _turn_ended(self) -> None:
+        self._has_sent_on = False
         if self._is_due:
             self.flush()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Engine, EngineSyncState, Replica, new_actor
@@ -29,6 +29,7 @@ class FakeSocket:
         is_slow: `send` takes a frame and says that it would take no more.
         is_broken: `send` raises.
         closed: (code, reason) once it was closed.
+        on_send: called when it is sent something.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FakeSocket:
         self.is_slow = False
         self.is_broken = False
         self.closed: tuple[int, str] | None = None
+        self.on_send: Callable[[], object] | None = None
 
     def send(self, frame: bytes) -> bool:
         assert self.closed is None, "sent to a closed socket"
@@ -51,6 +53,8 @@ class FakeSocket:
             raise ConnectionError("broken")
         self.frames.append(frame)
         self.sent.append(frame)
+        if self.on_send is not None:
+            self.on_send()
         return not self.is_slow
 
     def close(self, code: int, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,6 +99,33 @@ async def test_a_burst_in_one_turn_is_one_message_for_each_peer() -> None:
     assert len(bob.socket.sent) == before + 1
     await s.settle(alice, bob)
     assert level(s.replica, alice, bob)
+
+
+async def test_a_key_is_sent_on_at_once_and_what_follows_in_its_turn_together() -> None:
+    s = Setting()
+    alice, bob = await s.join("alice"), await s.join("bob")
+    before = len(bob.socket.sent)
+    for index in range(20):
+        alice.type_text("a", 0, str(index))
+        assert len(bob.socket.sent) == before + 1
+    assert bob.socket.kinds()[-1] == FrameType.NOTEBOOK_SYNC
+    await settle(2)
+    assert len(bob.socket.sent) == before + 2
+    await s.settle(alice, bob)
+    assert level(s.replica, alice, bob)
+
+
+async def test_who_types_is_told_behind_those_who_wait_for_it() -> None:
+    s = Setting()
+    alice, bob, carol = [await s.join(name) for name in ("alice", "bob", "carol")]
+    told: list[str] = []
+    for client in (alice, bob, carol):
+        client.socket.on_send = partial(told.append, client.name)
+    for typist in (bob, alice, carol):
+        told.clear()
+        typist.type_text("a", 0, "x")
+        assert len(told) == 3 and told[-1] == typist.name
+        await s.settle(alice, bob, carol)
 
 
 async def test_level_peers_are_sent_the_very_same_bytes() -> None:
