@@ -22,7 +22,7 @@ class Pace:
 
     gather_s: float = 0.030
     retry_s: float = 0.5
-    max_retry_s: float = 30.0
+    max_retry_s: float = 10.0
     min_growth_bytes: int = 2 << 20
     growth: float = 4.0
     max_buffer_bytes: int = 16 << 20

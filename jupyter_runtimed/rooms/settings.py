@@ -35,7 +35,7 @@ class RoomSettings:
     autosave: bool = True
     save_quiet_s: float = 1.0
     save_retry_s: float = 2.0
-    save_retry_max_s: float = 60.0
+    save_retry_max_s: float = 20.0
     idle_s: float = 60.0
     cool_s: float = 300.0
     max_runtime_changes: int = 5000
