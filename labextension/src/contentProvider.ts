@@ -69,14 +69,15 @@ export class RoomContentProvider implements IContentProvider {
     if (room === undefined) {
       return this._drive.get(path, plain);
     }
+    const file = this._file(room); // asked for while the cells are on their way
     try {
-      await room.ready;
+      await room.opening.begun;
     } catch (error) {
       throw error instanceof LoadError
         ? new Error(`${messageOf(error)} ${TO_SEE_IT_AS_TEXT}`)
         : error;
     }
-    const model = await this._model(room, options?.format ?? null);
+    const model = await this._model(room, options?.format ?? null, file);
     if (room.isDisposed && options?.content === false) {
       throw calledOff('The notebook was closed before it was saved here; the server saves it.');
     }
@@ -151,8 +152,16 @@ export class RoomContentProvider implements IContentProvider {
     this._fileChanged.emit({ type: 'rename', oldValue: { path: before }, newValue: model });
   }
 
-  private async _model(room: Room, format: Contents.FileFormat | null): Promise<Contents.IModel> {
-    const model = await this._drive.get(room.path, { content: false }).catch(() => missing(room));
+  private _file(room: Room): Promise<Contents.IModel> {
+    return this._drive.get(room.path, { content: false }).catch(() => missing(room));
+  }
+
+  private async _model(
+    room: Room,
+    format: Contents.FileFormat | null,
+    file = this._file(room)
+  ): Promise<Contents.IModel> {
+    const model = await file;
     return {
       ...model,
       content: null,

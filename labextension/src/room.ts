@@ -5,7 +5,6 @@
  * is to say stands in `connection`, `status` and `failure`, and `changed` tells of it.
  */
 import type { YNotebook } from '@jupyter/ydoc';
-import { PromiseDelegate } from '@lumino/coreutils';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Heads, Json, JsonObject, Patch } from './automerge.js';
 import { AwarenessBridge, IAwarenessHost } from './bridge/awareness.js';
@@ -14,15 +13,18 @@ import type { YCellMap } from './bridge/cells.js';
 import { NotebookBridge } from './bridge/notebookBridge.js';
 import { ConnectionWatch } from './connectionWatch.js';
 import { DirtyMark, ISafety } from './dirtyMark.js';
+import { findRoom } from './findRoom.js';
 import { CloseCode, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
 import { BlobCache } from './outputs.js';
 import type { IRoomServer } from './rest.js';
+import { Opening } from './opening.js';
 import { LoadError, RequestError, Requests } from './requests.js';
+import type { IRoomOptions } from './roomOptions.js';
 import { IExecution, IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
 import { IPeer, IStatus } from './status.js';
 import { ISyncListener, SyncEngine } from './syncEngine.js';
-import { backoffSeconds, ITransport, ITransportListener } from './transport.js';
+import { ITransport, ITransportListener } from './transport.js';
 
 export type RoomConnection = 'opening' | 'online' | 'offline';
 
@@ -33,14 +35,6 @@ export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'confir
 const PACE_MS = 25;
 /** A server that has not confirmed after this long is slow, and that is shown. */
 const SLOW_MS = 1_000;
-
-export interface IRoomOptions {
-  readonly path: string;
-  readonly shared: YNotebook;
-  readonly server: IRoomServer;
-  /** A transport to whatever room has this id when it connects. */
-  readonly makeTransport: (roomId: () => string) => ITransport;
-}
 
 export class Room
   implements ISyncListener, ITransportListener, IBridgeHost, IAwarenessHost, ISafety
@@ -58,7 +52,6 @@ export class Room
       this.request('get_raw_metadata', { key: 'kernelspec' }, false, deadlineMs)
     );
     this._dirtyMark = new DirtyMark(this.shared, this, write => this.bridge.transact(write));
-    this._ready.promise.catch(() => undefined); // whoever waits hears of it
   }
 
   path: string;
@@ -67,16 +60,12 @@ export class Room
   readonly engine: SyncEngine;
   readonly bridge: NotebookBridge;
   readonly awareness: AwarenessBridge;
+  readonly opening = new Opening();
   connection: RoomConnection = 'opening';
   /** Cells that a merge after a long absence could place nowhere else. */
   keptAside: string[] = [];
   /** Of our replica, as they were last said to be in the file. */
   private _savedHeads: Heads = [];
-
-  /** Fulfilled once there is something to show; rejected when the file cannot be loaded. */
-  get ready(): Promise<void> {
-    return this._ready.promise;
-  }
 
   get changed(): ISignal<this, RoomChange> {
     return this._changed;
@@ -111,26 +100,24 @@ export class Room
     return this.status?.writable ?? true;
   }
 
+  get isLoading(): boolean {
+    return this.status?.phase === 'loading';
+  }
+
   get isOnline(): boolean {
     return this.connection === 'online';
   }
 
   /** Find the room and connect, as often as it takes. */
   async start(): Promise<void> {
-    for (let failures = 0; !this._isDisposed; failures++) {
-      try {
-        this._roomId = (await this._server.openRoom(this.path)).roomId;
-        break;
-      } catch (error) {
-        if (!(error instanceof RequestError) || error.code !== 'disconnected') {
-          this._ready.reject(error);
-          return;
-        }
-        await new Promise(resolve => setTimeout(resolve, backoffSeconds(failures) * 1000));
+    try {
+      const found = await findRoom(this._server, this.path, () => !this._isDisposed);
+      if (found !== null && !this._isDisposed) {
+        this._roomId = found;
+        this._transport.start(this);
       }
-    }
-    if (!this._isDisposed) {
-      this._transport.start(this);
+    } catch (error) {
+      this.opening.fail(error);
     }
   }
 
@@ -322,19 +309,24 @@ export class Room
     // Widgets talk to their kernel over JupyterLab's own connection.
   }
 
-  /** Say that the room is there, or why it cannot be. */
+  /** Say how far the room is there, or why it cannot be. */
   private _settle(): void {
     const status = this.status;
-    if (status?.phase === 'failed') {
-      this._ready.reject(new LoadError(status.error?.message));
+    if (status === null || status.phase === 'failed') {
+      if (status !== null) {
+        this.opening.fail(new LoadError(status.error?.message));
+      }
+      return;
     }
-    const isShown = this.bridge.isLoaded && status !== null; // who may write and run is known then
-    const isComplete = status?.phase === 'ready' && isShown;
-    if (isComplete && this.notebook.order.length === 0) {
-      this.bridge.ensureCell();
-    }
-    if (isComplete || (isShown && this.notebook.order.length > 0)) {
-      this._ready.resolve();
+    this.bridge.catchUp();
+    const isEmpty = this.notebook.order.length === 0;
+    if (status.phase === 'ready' && this.bridge.isLoaded && this.runtime.exists) {
+      if (isEmpty) {
+        this.bridge.ensureCell();
+      }
+      this.opening.finish();
+    } else if (this.bridge.isLoaded && !isEmpty) {
+      this.opening.begin();
     }
   }
 
@@ -395,7 +387,6 @@ export class Room
   private readonly _watch: ConnectionWatch;
   private readonly _dirtyMark: DirtyMark;
   private readonly _requests = new Requests();
-  private readonly _ready = new PromiseDelegate<void>();
   private readonly _changed = new Signal<this, RoomChange>(this);
   private readonly _cellsChanged = new Signal<this, ReadonlySet<string> | null>(this);
   private _roomId = '';

@@ -24,7 +24,7 @@ const two = (): Hub =>
 
 test('a tab shows the cells of the document', async () => {
   const tab = await open(two());
-  await tab.room.ready;
+  await tab.room.opening.begun;
   assert.deepEqual(ids(tab), ['one', 'two']);
   assert.deepEqual(sources(tab), ['x = 1', 'hé😀']);
   assert.equal(tab.shared.nbformat_minor, 5);
@@ -416,7 +416,7 @@ test('a room that failed to load says why', async () => {
   const hub = new Hub();
   hub.status.load = { phase: 'failed', error: { code: 'load_failed', message: 'not JSON' } };
   const tab = await open(hub);
-  await assert.rejects(tab.room.ready, /not JSON/);
+  await assert.rejects(tab.room.opening.begun, /not JSON/);
 });
 
 test('a replica of another lineage is handed over, and what was typed meanwhile stays', async () => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import nbformat
 from nbformat.sign import NotebookNotary
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 
+from jupyter_runtimed.core.frames import FrameType
 from tests.support.server_process import TOKEN, ServerProcess
 
 _ANY_PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
@@ -23,6 +25,9 @@ SEEN_MS = 20_000
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 """Without it JupyterLab asks for a kernel in a dialog."""
+
+_HELLO_BYTES = 1000
+"""A sync message that brings cells is larger."""
 
 _numbers = itertools.count()
 
@@ -129,7 +134,12 @@ class Tab:
     def _mark(self) -> Tab:
         self.page.evaluate("window.jupyterapp.restored.then(() => undefined)")
         self.wait_until(f"panel.context.path === {json.dumps(self.path)} && panel.context.isReady", OPEN_MS)
-        self.page.evaluate("void (window.jupyterapp.shell.currentWidget.node.dataset.shown = 'yes')")
+        self.page.evaluate(
+            """() => {
+                document.querySelectorAll('[data-shown]').forEach(node => delete node.dataset.shown);
+                window.jupyterapp.shell.currentWidget.node.dataset.shown = 'yes';
+            }"""
+        )
         self.panel = _MARKED_PANEL
         return self
 
@@ -253,6 +263,38 @@ class Tab:
     def shot(self, name: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=folder / f"{name}.png")
+
+
+class Gate:
+    """Lets the first part of a large notebook through to a page, and holds back what comes behind it."""
+
+    def __init__(self, tab: Tab) -> None:
+        self._is_open = False
+        self._held: list[tuple[WebSocketRoute, bytes]] = []
+        tab.page.route_web_socket(re.compile(r"/api/runtimed/rooms/.*/sync"), self._route)
+        tab.reload()  # only what a page opens from its beginning passes here
+
+    def _route(self, page: WebSocketRoute) -> None:
+        seen: list[bool] = []
+
+        def pass_on(message: str | bytes) -> None:
+            assert isinstance(message, bytes)
+            is_progress = message[0] == FrameType.STATUS and b'"loading"' in message
+            if self._is_open or not seen or is_progress:
+                page.send(message)
+            else:
+                self._held.append((page, message))
+            if message[0] == FrameType.NOTEBOOK_SYNC and len(message) > _HELLO_BYTES:
+                seen.append(True)
+
+        page.connect_to_server().on_message(pass_on)
+
+    def open(self) -> None:
+        """Let everything through."""
+        self._is_open = True
+        for page, message in self._held:
+            page.send(message)
+        self._held.clear()
 
 
 class Lab:

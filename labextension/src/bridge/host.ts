@@ -8,6 +8,8 @@ export interface IBridgeHost {
   readonly notebook: NotebookDocument;
   readonly runtime: RuntimeDocument;
   readonly writable: boolean;
+  /** The rest of the notebook, and its outputs, may still take a while. */
+  readonly isLoading: boolean;
   /** The cell this user is in. */
   readonly focus: string | null;
   /** These cells are new, show another execution, or their execution has news; null: all of them. */

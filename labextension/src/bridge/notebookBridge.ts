@@ -9,6 +9,7 @@
  * 3. Outputs, prompt numbers and trust go one way, from the runtime document; who clears outputs asks the server to.
  * 4. A notebook without cells shows one that is not in the document until somebody types in it.
  * 5. Whoever may not write sees his edit vanish.
+ * 6. While a notebook is being loaded, cells show before their outputs have come, and before the rest of the cells.
  */
 import { YNotebook } from '@jupyter/ydoc';
 import { UUID } from '@lumino/coreutils';
@@ -78,11 +79,15 @@ export class NotebookBridge {
 
   /** The notebook document has news; null: compare everything. */
   notebookChanged(patches: Patch[] | null): void {
-    // Cells wait for their outputs: whether a cell is trusted is asked when it is made.
-    if (!this._host.notebook.exists || !(this._isLoaded || this._host.runtime.exists)) {
+    if (!this._host.notebook.exists || !(this._isLoaded || this._mayBegin)) {
       return;
     }
-    if (patches !== null && this._isLoaded) {
+    const wasBehind = this._isBehind;
+    this._isBehind = this._isLoaded && this._isTakenBack;
+    if (this._isBehind) {
+      return;
+    }
+    if (patches !== null && this._isLoaded && !wasBehind) {
       this._refresh(this._pull.patches(patches));
       return;
     }
@@ -91,10 +96,31 @@ export class NotebookBridge {
       this._pull.begin();
     }
     this._pull.all();
-    for (const id of this._shown.known.keys()) {
-      void this.outputs.show(id);
+    this._showAll();
+  }
+
+  /** Show what was not shown yet because more was to come. */
+  catchUp(): void {
+    if (!this._isLoaded || this._isBehind) {
+      this.notebookChanged(null);
     }
-    this._host.cellsShown(null);
+  }
+
+  /** A load that fails takes its cells back before it says so: nobody needs to see them go one by one. */
+  private get _isTakenBack(): boolean {
+    return this._host.isLoading && this._host.notebook.order.length === 0;
+  }
+
+  /** Outputs that are on their way are worth waiting for: a cell is trusted, or not, when it is made. Rule 6. */
+  private get _mayBegin(): boolean {
+    return (
+      this._host.runtime.exists || (this._host.isLoading && this._host.notebook.order.length > 0)
+    );
+  }
+
+  private _showAll(): void {
+    this._host.cellsShown(null); // who trusts them does it before there is anything to trust
+    this.outputs.showInTurns([...this._shown.known.keys()]);
   }
 
   /** The runtime document has news. */
@@ -103,10 +129,14 @@ export class NotebookBridge {
       this.notebookChanged(null);
       return;
     }
+    if (change.executions === null) {
+      this._showAll();
+      return;
+    }
     const changed = new Set<string>();
     for (const id of this._shown.known.keys()) {
       const execution = this._host.notebook.executionId(id);
-      if (change.executions === null || (execution !== null && change.executions.has(execution))) {
+      if (execution !== null && change.executions.has(execution)) {
         changed.add(id);
       }
     }
@@ -242,6 +272,7 @@ export class NotebookBridge {
   private readonly _pull: NotebookPull;
   private readonly _push: NotebookPush;
   private _isLoaded = false;
+  private _isBehind = false;
   private _hasEdits = false;
   private _held: Map<string, string> | null = null;
 }

@@ -26,6 +26,8 @@ export interface IOutputsSource {
 
 /** A cell that prints all the time is shown so often. */
 const INTERVAL_MS = 40;
+/** So many cells get their outputs before others have their turn. */
+const IN_A_TURN = 40;
 
 export class OutputsMirror {
   constructor(
@@ -50,6 +52,21 @@ export class OutputsMirror {
     this._timers.set(cellId, timer);
   }
 
+  /** Show what all these cells' executions say, some in each turn: JupyterLab needs a while for each. */
+  showInTurns(cellIds: readonly string[]): void {
+    clearTimeout(this._turn);
+    const now = cellIds.slice(0, IN_A_TURN);
+    const isEmpty = (id: string): boolean => {
+      const cell = this._source.cell(id);
+      return cell !== null && yOutputs(cell)?.length === 0;
+    };
+    this._transact(() => now.filter(isEmpty).forEach(id => void this.show(id)));
+    now.filter(id => !isEmpty(id)).forEach(id => void this.show(id)); // rule 3
+    if (cellIds.length > IN_A_TURN) {
+      this._turn = setTimeout(() => this.showInTurns(cellIds.slice(IN_A_TURN)));
+    }
+  }
+
   readonly memory = new OutputsMemory();
 
   /** From now on what is large is fetched only for cells that came near to what somebody sees. */
@@ -67,6 +84,7 @@ export class OutputsMirror {
 
   dispose(): void {
     this._isDisposed = true;
+    clearTimeout(this._turn);
     for (const timer of this._timers.values()) {
       clearTimeout(timer);
     }
@@ -193,6 +211,7 @@ export class OutputsMirror {
   /** Cells that came near; null: all count as such. */
   private _near: Set<string> | null = null;
   private _isDisposed = false;
+  private _turn: ReturnType<typeof setTimeout> | undefined;
   private readonly _versions = new Map<string, number>();
   private readonly _timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly _late = new Set<string>();

@@ -15,7 +15,13 @@ export const kernelControlPlugin: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   requires: [IRooms, INotebookTracker],
   activate: (_: JupyterFrontEnd, rooms: IRooms, tracker: INotebookTracker): void => {
-    tracker.widgetAdded.connect((_, panel) => void spareKernel(panel, roomOf(rooms, panel)));
+    tracker.widgetAdded.connect((_, panel) => {
+      const room = roomOf(rooms, panel);
+      if (room !== undefined) {
+        startKernelWhenLoaded(panel, room);
+        void spareKernel(panel, room);
+      }
+    });
     forEachPanel(tracker, rooms, (panel, room) => {
       const { sessionContext } = panel;
       adopt(sessionContext.session?.kernel ?? null, room);
@@ -25,12 +31,34 @@ export const kernelControlPlugin: JupyterFrontEndPlugin<void> = {
 };
 
 /** JupyterLab starts a kernel as soon as the notebook is there, and would ask for one. */
-async function spareKernel(panel: NotebookPanel, room: Room | undefined): Promise<void> {
-  await room?.ready.catch(() => undefined);
-  if (room?.status?.executable === false && !panel.isDisposed) {
+async function spareKernel(panel: NotebookPanel, room: Room): Promise<void> {
+  await room.opening.begun.catch(() => undefined);
+  if (room.status?.executable === false && !panel.isDisposed) {
     const { sessionContext } = panel;
     sessionContext.kernelPreference = { ...sessionContext.kernelPreference, canStart: false };
   }
+}
+
+/** JupyterLab would ask which kernel to start as long as that part of a large file has not been read. */
+function startKernelWhenLoaded({ context, sessionContext }: NotebookPanel, room: Room): void {
+  const initialize = sessionContext.initialize.bind(sessionContext);
+  sessionContext.initialize = async () => {
+    const isLoaded = await room.opening.complete.then(
+      () => true,
+      () => false
+    );
+    if (!isLoaded || sessionContext.isDisposed) {
+      return false;
+    }
+    const { kernelPreference } = sessionContext;
+    const { defaultKernelName, defaultKernelLanguage } = context.model;
+    sessionContext.kernelPreference = {
+      ...kernelPreference,
+      name: defaultKernelName || kernelPreference.name,
+      language: defaultKernelLanguage
+    };
+    return initialize();
+  };
 }
 
 function adopt(kernel: Kernel.IKernelConnection | null, room: Room): void {

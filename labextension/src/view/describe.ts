@@ -19,7 +19,11 @@ export function describe(room: Room): IDescription {
     };
   }
   if (status === null || status.phase === 'loading') {
-    const progress = status?.total ? ` ${status.done} of ${count(status.total, 'cell')}` : '';
+    const progress = status?.total
+      ? ` ${status.done} of ${count(status.total, 'cell')}`
+      : status?.done
+        ? `, ${count(status.done, 'cell')} so far`
+        : '';
     return { state: 'loading', text: `Opening${progress}…`, title: '' };
   }
   if (status.phase === 'failed') {

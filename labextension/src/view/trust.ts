@@ -21,7 +21,10 @@ export class Trust {
     private readonly _contents: Contents.IManager
   ) {
     new CellViews(_panel, _room, cells => this._refresh(cells));
-    void this._askSignature();
+    void _room.opening.complete.then(
+      () => this._askSignature(),
+      () => undefined
+    );
   }
 
   private _refresh(cells: readonly Cell[]): void {
@@ -46,6 +49,9 @@ export class Trust {
 
   /** Let the server say which outputs of the file it signed; asked only if anything hangs on it. */
   private async _askSignature(): Promise<void> {
+    if (this._panel.isDisposed) {
+      return;
+    }
     const untrusted = this._panel.content.widgets.filter(
       cell => cell instanceof CodeCell && !cell.model.trusted
     ) as CodeCell[];

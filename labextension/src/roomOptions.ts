@@ -1,0 +1,12 @@
+/** What a room is made of. */
+import type { YNotebook } from '@jupyter/ydoc';
+import type { IRoomServer } from './rest.js';
+import type { ITransport } from './transport.js';
+
+export interface IRoomOptions {
+  readonly path: string;
+  readonly shared: YNotebook;
+  readonly server: IRoomServer;
+  /** A transport to whatever room has this id when it connects. */
+  readonly makeTransport: (roomId: () => string) => ITransport;
+}
