@@ -57,16 +57,19 @@ class Typist:
             self.durable = max(self.durable, self.number_of.get(tuple(status["durable_heads"]), 0))
 
 
-def words(cells: list[dict[str, Any]]) -> list[int]:
-    assert sorted(cell["id"] for cell in cells) == ["a", "b"], "no cell is lost or doubled"
+def words(cells: list[dict[str, Any]], beside: int) -> list[int]:
+    ids = ["a", "b", *(f"x{number}" for number in range(beside))]
+    assert sorted(cell["id"] for cell in cells) == sorted(ids), "no cell is lost or doubled"
     return [int(word) for cell in cells for word in re.findall(r"<(\d+)>", cell["source"])]
 
 
-async def check_kills(home: Path, seed: int, kills: int, *arguments: str) -> None:
+async def check_kills(home: Path, seed: int, kills: int, *arguments: str, beside: int = 0) -> None:
+    """`beside`: so many cells of half a thousand characters each that nobody edits."""
     dice = random.Random(seed)
     server = ServerProcess(home, arguments=arguments)
     path = "crash.ipynb"
-    (server.root / path).write_text(json.dumps(notebook(code_cell("", "a"), code_cell("", "b"))))
+    others = [code_cell("some prose " * 45, f"x{number}") for number in range(beside)]
+    (server.root / path).write_text(json.dumps(notebook(code_cell("", "a"), code_cell("", "b"), *others)))
     typist = Typist(dice)
     try:
         for life in range(kills):
@@ -76,7 +79,7 @@ async def check_kills(home: Path, seed: int, kills: int, *arguments: str) -> Non
                 room = await visitor.open(path)
                 async with visitor.peer(room) as fresh:  # somebody else, with an empty replica
                     await fresh.ready()
-                    found = words(fresh.cells())
+                    found = words(fresh.cells(), beside)
                 assert len(found) == len(set(found)), "nothing is there twice"
                 assert set(range(1, typist.durable + 1)) <= set(found), (life, typist.durable, sorted(found)[-3:])
                 await typist.type_until_killed(server, visitor, path, 0.1 + dice.random())
@@ -87,12 +90,12 @@ async def check_kills(home: Path, seed: int, kills: int, *arguments: str) -> Non
             async with visitor.peer(await visitor.open(path), typist.document) as peer:
                 await peer.ready()
                 await peer.until(lambda: peer.statuses[-1]["durable_heads"] == peer.heads())
-                assert sorted(words(peer.cells())) == list(range(1, typist.typed + 1)), "every word, once"
+                assert sorted(words(peer.cells(), beside)) == list(range(1, typist.typed + 1)), "every word, once"
                 answer = await peer.request("save_notebook")
                 assert answer["ok"], answer
             saved = json.loads((server.root / path).read_bytes())
             cells = [{**cell, "source": "".join(cell["source"])} for cell in saved["cells"]]
-            assert sorted(words(cells)) == list(range(1, typist.typed + 1))
+            assert sorted(words(cells, beside)) == list(range(1, typist.typed + 1))
         assert typist.durable > 0, "it was never told that anything is durable"
     finally:
         server.kill()
@@ -103,10 +106,15 @@ async def test_a_killed_server_loses_nothing_that_was_durable(tmp_path: Path, au
     await check_kills(tmp_path, 1, 2, f"--RuntimedApp.autosave={autosave}", "--RuntimedApp.autosave_s=0.5")
 
 
+async def test_a_killed_server_gives_a_large_notebook_back(tmp_path: Path) -> None:
+    await check_kills(tmp_path, 2, 2, "--RuntimedApp.autosave=False", beside=200)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(8))
 async def test_a_server_that_is_killed_over_and_over(tmp_path: Path, seed: int) -> None:
-    await check_kills(tmp_path, seed, 25, f"--RuntimedApp.autosave={seed % 2 == 0}", "--RuntimedApp.autosave_s=0.3")
+    options = f"--RuntimedApp.autosave={seed % 2 == 0}", "--RuntimedApp.autosave_s=0.3"
+    await check_kills(tmp_path, seed, 25, *options, beside=200 if seed % 4 > 1 else 0)
 
 
 async def test_outputs_and_untitled_rooms_survive_too(tmp_path: Path) -> None:
