@@ -161,9 +161,20 @@ async def merge_from_replica(
 
 def is_notebook(content: bytes, limits: Limits) -> bool:
     """Whether bytes can be opened as a notebook."""
+    return _imported(content, limits) is not None
+
+
+def says_something(content: bytes, limits: Limits) -> bool:
+    """Whether bytes are a notebook that can be told from a new one: some cell has a source."""
+    imported = _imported(content, limits)
+    return imported is not None and any(cell.source.strip() for cell in imported.cells)
+
+
+def _imported(content: bytes, limits: Limits) -> Import | None:
+    imported = Import(content, limits)
     try:
-        for _ in Import(content, limits).batches():
+        for _ in imported.batches():
             pass
     except RuntimedError:
-        return False
-    return True
+        return None
+    return imported

@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_runtimed.core.errors import ActiveElsewhere
 from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import CorruptJournal, RoomMeta
+from jupyter_runtimed.rooms.disk_merge import says_something
 from jupyter_runtimed.rooms.ports.contents import Identity
 from jupyter_runtimed.rooms.restoring import Restored, restore
 from jupyter_runtimed.rooms.room_view import NO_KERNEL
@@ -73,7 +74,7 @@ class KnownRooms:
     async def _moved_here(self, identity: Identity, open_rooms: Container[str]) -> RoomId | None:
         """The room of a file that somebody has moved beside the server (`git mv`), its log following it now.
 
-        It was moved when a single room's file is gone that had exactly these bytes.
+        It was moved when a single room's file is gone that had exactly these bytes, and no new notebook has them.
         """
         assert self._logs is not None
         contents, metas = self._services.contents, [meta for meta in self._logs.rooms() if meta.file_sha256 is not None]
@@ -85,6 +86,8 @@ class KnownRooms:
         if len(gone) != 1 or gone[0].key is None:
             return None
         meta, key = gone[0], gone[0].key
+        if not says_something((await contents.read(identity.api_path)).content, self._services.settings.limits):
+            return None
         try:
             await self.own(key)
         except ActiveElsewhere:

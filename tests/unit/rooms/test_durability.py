@@ -580,6 +580,18 @@ async def test_a_file_that_may_be_either_of_two_that_are_gone_is_neither() -> No
     assert found.id not in {room.id for room in rooms} and bob.sources()[0] == "x = 0"
 
 
+async def test_a_new_notebook_is_nobody_elses() -> None:
+    empty = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+    life = Life(a=empty)
+    room, alice = await life.open()
+    alice.add_cell("mine", "of the notebook that was removed")
+    await rest(alice)
+    second = Life(life, new=empty)
+    del second.files["a.ipynb"]
+    found, bob = await second.open("new.ipynb")
+    assert found.id != room.id and bob.sources() == []
+
+
 async def test_what_another_server_has_open_is_not_taken_from_it() -> None:
     owners: dict[str, object] = {}
     logs = MemoryRoomLogs()
