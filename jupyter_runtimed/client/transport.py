@@ -58,7 +58,11 @@ class WebSocketTransport:
             raise TransportClosed(self._socket.close_code, str(error)) from error
 
     async def receive(self) -> bytes:
-        message = await self._socket.receive()
+        try:
+            message = await self._socket.receive()
+        except (ConnectionError, aiohttp.ClientError) as error:
+            # A ping that is answered when the connection is going already.
+            raise TransportClosed(self._socket.close_code, str(error)) from error
         if message.type is aiohttp.WSMsgType.BINARY:
             data: bytes = message.data
             return data

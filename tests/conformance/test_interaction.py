@@ -58,6 +58,8 @@ async def test_a_question_ends_with_what_asks_it(visit: Any, how: str) -> None:
         await peer.request("execute_cell", cell_id="a")
         question = await asked(peer, "a")
         if how == "kill":
+            # A question comes by another channel than what was printed before.
+            await peer.until(lambda: peer.outputs_of("a"), what="the process id")
             os.kill(int(text_of(peer.outputs_of("a")[0])), signal.SIGKILL)
         else:
             assert (await peer.request(how))["ok"]

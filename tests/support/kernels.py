@@ -63,6 +63,7 @@ class KernelServer:
         self.sessions.close()
         with contextlib.suppress(Exception):
             await self.kernels.shutdown_all(now=True)
+        self.kernels.context.destroy(linger=0)  # else the collector does it in the middle of another test, and waits
 
 
 @asynccontextmanager
