@@ -178,6 +178,26 @@ def test_scripts_of_a_file_do_not_run_until_it_is_trusted(lab: Lab) -> None:
     assert bob.model("panel.content.widgets[0].model.trusted") is False
 
 
+def test_trust_given_in_the_menu_lasts(lab: Lab) -> None:
+    cell = nbformat.v4.new_code_cell("1")
+    cell.outputs = [nbformat.v4.new_output("display_data", data={"text/html": "<script>window.__ran = 1</script>ok"})]
+    path = lab.write(cell)
+    tab = lab.open(path)
+    expect(tab.outputs(0)).to_contain_text("ok")
+    assert tab.page.evaluate("window.__ran ?? null") is None
+    with tab.page.expect_response(lambda response: response.url.split("?")[0].endswith("/trust")) as answer:
+        tab.command("notebook:trust")
+        tab.dialogs.get_by_role("button", name="Trust").click()
+    assert answer.value.status == 201
+    tab.reload()
+    tab.page.wait_for_function("window.__ran === 1")
+    tab.click(0).type("2")
+    lab.wait_file(path, "12")
+    again = lab.open(path)  # what is saved later is signed, too
+    again.page.wait_for_function("window.__ran === 1")
+    assert "trusted" not in lab.read(path).cells[0].metadata
+
+
 def test_a_file_the_server_has_signed_is_trusted(lab: Lab) -> None:
     cell = nbformat.v4.new_code_cell("1")
     cell.outputs = [nbformat.v4.new_output("display_data", data={"text/html": "<script>window.__ran = 1</script>"})]
