@@ -13,10 +13,12 @@ UNIT_TESTS := tests/unit tests/contracts tests/architecture
 FAST_TESTS := $(UNIT_TESTS) tests/properties
 SERVER_TESTS := tests/conformance tests/integration
 IN_PARALLEL := --numprocesses auto --dist worksteal
+# These mostly wait, for servers and kernels to start; a file's tests share a server.
+FILES_IN_PARALLEL := --numprocesses 2 --dist loadfile
 # A server, a kernel and a browser on two busy cores now and then miss a deadline: what failed is shown, and run once
 # more, alone. What fails twice fails.
-twice = $(PYTEST) $(1) || { echo "--- once more, what failed ---"; \
-  $(PYTEST) --last-failed --last-failed-no-failures=none $(filter-out $(IN_PARALLEL),$(1)); }
+twice = $(PYTEST) $(1) $(2) || { echo "--- once more, what failed ---"; \
+  $(PYTEST) --last-failed --last-failed-no-failures=none $(2); }
 LAB_SOURCES := $(shell find labextension -type d \( -name node_modules -o -name lib \) -prune -o -type f -print 2>/dev/null)
 
 .PHONY: help setup lab check lint types layers front-check test test-fast test-server test-browser test-front picture unit bench soak clean
@@ -113,14 +115,14 @@ unit: $(DONE)/venv $(DONE)/js
 	$(PYTEST) $(IN_PARALLEL) $(UNIT_TESTS)
 
 test-fast: $(DONE)/venv $(DONE)/js
-	$(call twice,$(IN_PARALLEL) $(FAST_TESTS))
+	$(call twice,$(IN_PARALLEL),$(FAST_TESTS))
 
 test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(DONE)/labextension-tests $(DONE)/browser
-	$(call twice,$(SERVER_TESTS))
+	$(call twice,$(FILES_IN_PARALLEL),$(SERVER_TESTS))
 
 # In a process of their own: the browser's driver runs an event loop that other tests must not meet.
 test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser $(DONE)/rivals
-	$(call twice,tests/browser)
+	$(call twice,,tests/browser)
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && npm test
