@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import ARTIFACTS, failed_name, start_server
 from tests.browser.lab import Lab, Tab
@@ -102,6 +102,27 @@ def test_two_type_while_the_server_restarts(own: Lab, end: str) -> None:
         _is_back(tab)
         assert tab.dialogs_seen() == []
     assert [cell.source for cell in own.read(path).cells] == alice.sources()
+
+
+def test_a_kernel_starts_though_the_server_was_away_when_it_should(own: Lab) -> None:
+    alice = own.open(own.write("x"))
+    alice.leave()
+    lost: list[Route] = []
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST" and len(lost) < 2:
+            lost.append(route)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    alice.page.route(re.compile("/api/sessions"), lose)
+    alice.show(own.write("6 * 7"))
+    alice.wait_kernel()
+    assert len(lost) == 2
+    alice.run(0)
+    expect(alice.outputs(0)).to_have_text("42")
+    assert alice.dialogs_seen() == []
 
 
 def test_a_network_that_is_lost_comes_back(own: Lab, wire: WireThread, wired: tuple[Tab, Tab]) -> None:

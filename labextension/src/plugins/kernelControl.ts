@@ -1,6 +1,7 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
+import { startKernelQuietly } from '../kernelStart.js';
 import { Room } from '../room.js';
 import { IRooms } from '../tokens.js';
 import { forEachPanel, roomOf } from '../view/panels.js';
@@ -18,7 +19,7 @@ export const kernelControlPlugin: JupyterFrontEndPlugin<void> = {
     tracker.widgetAdded.connect((_, panel) => {
       const room = roomOf(rooms, panel);
       if (room !== undefined) {
-        startKernelWhenLoaded(panel, room);
+        startKernelQuietly(panel, room);
         void spareKernel(panel, room);
       }
     });
@@ -37,28 +38,6 @@ async function spareKernel(panel: NotebookPanel, room: Room): Promise<void> {
     const { sessionContext } = panel;
     sessionContext.kernelPreference = { ...sessionContext.kernelPreference, canStart: false };
   }
-}
-
-/** JupyterLab would ask which kernel to start as long as that part of a large file has not been read. */
-function startKernelWhenLoaded({ context, sessionContext }: NotebookPanel, room: Room): void {
-  const initialize = sessionContext.initialize.bind(sessionContext);
-  sessionContext.initialize = async () => {
-    const isLoaded = await room.opening.complete.then(
-      () => true,
-      () => false
-    );
-    if (!isLoaded || sessionContext.isDisposed) {
-      return false;
-    }
-    const { kernelPreference } = sessionContext;
-    const { defaultKernelName, defaultKernelLanguage } = context.model;
-    sessionContext.kernelPreference = {
-      ...kernelPreference,
-      name: defaultKernelName || kernelPreference.name,
-      language: defaultKernelLanguage
-    };
-    return initialize();
-  };
 }
 
 function adopt(kernel: Kernel.IKernelConnection | null, room: Room): void {
