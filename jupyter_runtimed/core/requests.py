@@ -73,6 +73,14 @@ class ClearOutputs(RequestBase, tag="clear_outputs"):
     cell_ids: list[str] | None = None
 
 
+class PutOutputs(RequestBase, tag="put_outputs"):
+    """Outputs, as nbformat has them, for a code cell that shows none: it was pasted with them."""
+
+    cell_id: str
+    outputs: list[dict[str, Any]]
+    execution_count: int | None = None
+
+
 class Complete(RequestBase, tag="complete"):
     code: str
     cursor_pos: int
@@ -143,6 +151,7 @@ Request = (
     | SaveNotebook
     | SetAutosave
     | ClearOutputs
+    | PutOutputs
     | Complete
     | Inspect
     | History

@@ -132,6 +132,11 @@ async def _clear_outputs(room: Room, _: Caller, request: r.ClearOutputs) -> dict
     return {"heads": _heads(room)}
 
 
+async def _put_outputs(room: Room, caller: Caller, request: r.PutOutputs) -> dict[str, Any]:
+    execution_id = await _executor(room).put_outputs(request, caller.name)
+    return {"execution_id": execution_id, "heads": _heads(room)}
+
+
 async def _save_notebook(room: Room, _: Caller, request: r.SaveNotebook) -> dict[str, Any]:
     if request.path is None:
         await room.saver.save(is_explicit=True)
@@ -184,6 +189,7 @@ ACTIONS: dict[type[r.RequestBase], tuple[Permission, Action]] = {
     r.Comm: ("execute", _comm),
     r.WaitForExecution: ("read", _wait_for_execution),
     r.ClearOutputs: ("write", _clear_outputs),
+    r.PutOutputs: ("write", _put_outputs),
     r.SaveNotebook: ("write", _save_notebook),
     r.SetAutosave: ("write", _set_autosave),
     r.GetDocBytes: ("read", _get_doc_bytes),

@@ -10,14 +10,15 @@ The first thing a request does it does before its first wait, so requests act in
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from jupyter_runtimed.core.document import Cell, NotebookDocument
 from jupyter_runtimed.core.errors import BadRequest, KernelDied, NoKernel, RuntimedError
 from jupyter_runtimed.core.ids import CellId, ExecutionId
 from jupyter_runtimed.core.messages import KernelEvent, KernelMessage, KernelNews, KernelNotice
-from jupyter_runtimed.core.requests import Comm, Complete, History, InputReply, Inspect, IsComplete
-from jupyter_runtimed.core.runtime import RuntimeDocument, RuntimeEdit
+from jupyter_runtimed.core.requests import Comm, Complete, History, InputReply, Inspect, IsComplete, PutOutputs
+from jupyter_runtimed.core.runtime import RuntimeDocument
 from jupyter_runtimed.rooms.activity import Activity
 from jupyter_runtimed.rooms.comms import COMM_TYPES, Comms
 from jupyter_runtimed.rooms.executor_settings import ExecutorSettings
@@ -26,7 +27,9 @@ from jupyter_runtimed.rooms.kernel_keeper import KernelKeeper, KernelState
 from jupyter_runtimed.rooms.kernel_listener import KernelListener
 from jupyter_runtimed.rooms.kernel_questions import KernelQuestions
 from jupyter_runtimed.rooms.kernel_view import KernelView
+from jupyter_runtimed.rooms.leftovers import end_leftovers, has_leftovers
 from jupyter_runtimed.rooms.output_clearing import clear_outputs
+from jupyter_runtimed.rooms.output_pasting import OutputPasting
 from jupyter_runtimed.rooms.output_sink import OutputSink
 from jupyter_runtimed.rooms.ports.blobs import Blobs
 from jupyter_runtimed.rooms.ports.clock import Clock
@@ -79,8 +82,7 @@ class Executor:
         self._new_id = new_id
         self._settings = settings or ExecutorSettings()
         self._on_idle = on_idle
-        self._was_active = False
-        self._is_stopped = False
+        self._was_active = self._is_stopped = False
         limits = self._settings.limits
         self._sink = OutputSink(
             runtime,
@@ -117,6 +119,7 @@ class Executor:
         self._interrupts = Interrupts(self._keeper, self._runner, clock, tasks)
         self._activity = Activity(session, clock, self._settings.activity_s, lambda: not self._runner.is_empty)
         self._listener = KernelListener(session, self._sink, clock, self._take)
+        self._pasting = OutputPasting(notebook, runtime, self._sink, blobs, limits, new_id)
         self._stdin = Stdin(self._sink)
         self._questions = KernelQuestions(
             self._ask, new_id, clock, self._settings, is_free=lambda: self._runner.running is None
@@ -129,8 +132,8 @@ class Executor:
         """Listen to the kernel. What an earlier life of the server left unfinished is over."""
         self._view.show({"status": "not_started", "kernel_id": None, "error": None})
         self._comms.forget_all()
-        if not all(execution.has_ended for execution in self._runtime.executions.values()):
-            self._sink.change(self._end_leftovers)
+        if has_leftovers(self._runtime):
+            self._sink.change(partial(end_leftovers, self._runtime, self._runner.is_known))
         self._sink.wake()
         self._tasks.start(self._listener.listen(), "kernel events")
 
@@ -218,6 +221,12 @@ class Executor:
         ids = self._notebook.cell_ids() if cell_ids is None else cell_ids
         clear_outputs(self._notebook, self._runtime, self._sink, [CellId(cell_id) for cell_id in ids])
         self._sink.wake()
+
+    async def put_outputs(self, request: PutOutputs, submitted_by: str) -> str:
+        """Let a cell show outputs that it was pasted with. Raises as `OutputPasting.put`."""
+        execution_id = await self._pasting.put(request, submitted_by)
+        self._sink.wake()
+        return execution_id
 
     async def wait(self, execution_id: str, timeout_s: float) -> dict[str, Any]:
         """Wait for the end of an execution; how it stands then. Raises NoSuchExecution."""
@@ -367,18 +376,6 @@ class Executor:
         self._view.show(fields)
         if not self._listener.is_taking:
             self._sink.wake()
-
-    def _end_leftovers(self, edit: RuntimeEdit) -> None:
-        for execution in list(self._runtime.executions.values()):
-            if not execution.has_ended and not self._runner.is_known(ExecutionId(execution.execution_id)):
-                was_running = execution.status == "running"
-                error = KernelDied("the server was restarted").to_json() if was_running else None
-                edit.update_execution(
-                    execution.execution_id,
-                    status="error" if was_running else "cancelled",
-                    error=error,
-                    input_request=None,
-                )
 
     def _set_next_input(self, cell_id: CellId, payload: dict[str, Any]) -> None:
         text = payload.get("text")

@@ -1,7 +1,8 @@
 """Whether a saved file is signed, so that its outputs are trusted when it is opened again.
 
 A file is signed when every output in it that can run something was printed by a kernel of this server, or when the
-file that it takes the place of was signed. Where nothing can run, no signature is needed.
+file that it takes the place of was signed. Where nothing can run, no signature is needed. What somebody has pasted was
+printed who knows where: with that in it, nothing is signed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Origin(Enum):
     NOWHERE = "there are none"
     KERNEL = "all from a kernel of this server"
     FILE = "some from a file"
+    PASTE = "some were pasted"
 
 
 def origin_of_active(notebook: NotebookDocument, runtime: RuntimeDocument) -> Origin:
@@ -30,6 +32,8 @@ def origin_of_active(notebook: NotebookDocument, runtime: RuntimeDocument) -> Or
     executions = [execution for execution in _shown(notebook, runtime) if _has_active(execution)]
     if not executions:
         return Origin.NOWHERE
+    if any(execution.queued_at is None and execution.submitted_by for execution in executions):
+        return Origin.PASTE
     is_ours = all(execution.queued_at is not None for execution in executions)
     return Origin.KERNEL if is_ours else Origin.FILE
 
@@ -69,7 +73,7 @@ class Signing:
             path: of the file that it takes the place of.
             on_disk: the SHA-256 of that file; None when there is none.
         """
-        if self._signatures is None or origin is Origin.NOWHERE:
+        if self._signatures is None or origin in (Origin.NOWHERE, Origin.PASTE):
             return False
         if origin is Origin.KERNEL:
             return True

@@ -6,6 +6,7 @@ import { lazyOutputsPlugin } from './plugins/lazyOutputs.js';
 import { inputsPlugin } from './plugins/inputs.js';
 import { kernelControlPlugin } from './plugins/kernelControl.js';
 import { loadFailuresPlugin } from './plugins/loadFailures.js';
+import { pastedOutputsPlugin } from './plugins/pastedOutputs.js';
 import { roomsPlugin } from './plugins/rooms.js';
 import { statusPlugin } from './plugins/status.js';
 import { steppedBackPlugin } from './plugins/steppedBack.js';
@@ -29,6 +30,7 @@ export default findRival() !== null
       statusPlugin,
       autosavePlugin,
       loadFailuresPlugin,
+      pastedOutputsPlugin,
       awarenessPlugin,
       connectionLostPlugin,
       wakeUpPlugin

@@ -16,6 +16,7 @@ import { DirtyMark, ISafety } from './dirtyMark.js';
 import { findRoom } from './findRoom.js';
 import { CloseCode, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
+import { IOutputsHost, OutputRequests } from './outputRequests.js';
 import { BlobCache } from './outputs.js';
 import type { IRoomServer } from './rest.js';
 import { Opening } from './opening.js';
@@ -37,7 +38,7 @@ const PACE_MS = 25;
 const SLOW_MS = 1_000;
 
 export class Room
-  implements ISyncListener, ITransportListener, IBridgeHost, IAwarenessHost, ISafety
+  implements ISyncListener, ITransportListener, IBridgeHost, IAwarenessHost, ISafety, IOutputsHost
 {
   constructor(options: IRoomOptions) {
     this.path = options.path;
@@ -210,13 +211,15 @@ export class Room
     }, wait);
   }
 
-  cleared(cellId: string): void {
-    if ((this.execution(cellId)?.outputs.length ?? 0) > 0) {
-      this.request('clear_outputs', { cell_ids: [cellId] }, true).catch(() =>
-        this.bridge.outputs.refresh(cellId)
-      );
-    }
+  hasOutputs(cellId: string): boolean {
+    return (this.execution(cellId)?.outputs.length ?? 0) > 0;
   }
+
+  showOutputs(cellId: string): void {
+    this.bridge.outputs.refresh(cellId);
+  }
+
+  readonly outputRequests = new OutputRequests(this);
 
   readonly storeBlob = (data: Uint8Array): Promise<JsonObject | null> =>
     this._server.storeBlob(data).catch(() => null);
@@ -319,13 +322,10 @@ export class Room
       return;
     }
     this.bridge.catchUp();
-    const isEmpty = this.notebook.order.length === 0;
     if (status.phase === 'ready' && this.bridge.isLoaded && this.runtime.exists) {
-      if (isEmpty) {
-        this.bridge.ensureCell();
-      }
+      this.bridge.ensureCell();
       this.opening.finish();
-    } else if (this.bridge.isLoaded && !isEmpty) {
+    } else if (this.bridge.isLoaded && this.notebook.order.length > 0) {
       this.opening.begin();
     }
   }

@@ -51,6 +51,30 @@ def test_copied_cut_and_duplicated_cells_keep_their_outputs(lab: Lab, two: Two) 
     assert alice.complaints == bob.complaints == []
 
 
+def test_a_cell_of_another_notebook_is_pasted_with_its_outputs(lab: Lab, two: Two) -> None:
+    alice, bob = two("import base64\nfrom IPython.display import Image\nprint('one')\ndisplay(Image(base64.b64decode('" + PNG + "')))")  # fmt: skip
+    alice.run(0)
+    expect(bob.outputs(0)).to_have_count(2)
+    alice.click(0).press("Escape", "c")
+    there = lab.write("x = 1")
+    alice.show(there)
+    bob.show(there)
+    alice.click(0).press("Escape", "v")
+    for tab in (alice, bob):
+        expect(tab.outputs(1)).to_have_count(2)
+        expect(tab.outputs(1).first).to_have_text("one")
+        expect(tab.outputs(1).locator("img")).to_be_visible()
+        expect(tab.prompt(1)).to_have_text("[1]:")
+    lab.wait_for(
+        lambda: [len(cell.get("outputs", [])) for cell in lab.read(there).cells] == [0, 2], "outputs in the file"
+    )
+    alice.click(1).press("Control+Enter")
+    for tab in (alice, bob):
+        expect(tab.outputs(1)).to_have_count(2)
+        expect(tab.prompt(1)).to_have_text("[1]:")
+    assert alice.complaints == bob.complaints == []
+
+
 def test_a_deletion_that_is_undone_brings_the_outputs_back(two: Two) -> None:
     alice, bob = two("'one'", "x")
     alice.run(0)

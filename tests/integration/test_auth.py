@@ -67,6 +67,7 @@ REQUESTS: list[tuple[str, dict[str, Any], str]] = [
     ("set_raw_metadata", {"key": "x", "value": 1}, "editor"),
     ("set_autosave", {"enabled": True}, "editor"),
     ("clear_outputs", {}, "editor"),
+    ("put_outputs", {"cell_id": "none", "outputs": []}, "editor"),
     ("save_notebook", {}, "editor"),
     ("execute_cell", {"cell_id": "none"}, "executor"),
     ("run_all_cells", {"cell_ids": []}, "executor"),

@@ -13,7 +13,7 @@ from jupyter_runtimed.core.crdt import new_actor
 from jupyter_runtimed.core.errors import FileChanged, FileExists, NoSuchCell, NotANotebook, NotFound
 from jupyter_runtimed.core.files import FileState, Identity
 from jupyter_runtimed.core.ids import BlobHash
-from jupyter_runtimed.core.requests import Comm, Complete, History, InputReply, Inspect, IsComplete
+from jupyter_runtimed.core.requests import Comm, Complete, History, InputReply, Inspect, IsComplete, PutOutputs
 from jupyter_runtimed.rooms.ports.log import Leases, RoomLogs
 from jupyter_runtimed.rooms.ports.signatures import Signatures
 from jupyter_runtimed.rooms.registry import RoomRegistry
@@ -222,6 +222,10 @@ class FakeExecutor:
     async def clear_outputs(self, cell_ids: list[str] | None) -> None:
         wanted = self.room.notebook.cell_ids() if cell_ids is None else cell_ids
         self.room.notebook.set_execution_ids(dict.fromkeys(wanted))
+
+    async def put_outputs(self, request: PutOutputs, submitted_by: str) -> str:
+        self.room.notebook.set_execution_id(request.cell_id, submitted_by)
+        return submitted_by
 
     async def complete(self, request: Complete) -> dict[str, Any]:
         if self.door is not None:

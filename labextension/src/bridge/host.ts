@@ -1,5 +1,6 @@
 /** What a bridge needs of its room. */
 import { NotebookDocument } from '../notebookDocument.js';
+import { OutputRequests } from '../outputRequests.js';
 import { BlobCache } from '../outputs.js';
 import { IExecution, RuntimeDocument } from '../runtimeDocument.js';
 import { StoreBlob } from './attachments.js';
@@ -16,8 +17,8 @@ export interface IBridgeHost {
   cellsShown(cellIds: ReadonlySet<string> | null): void;
   /** Somebody edited here. */
   edited(): void;
-  /** Somebody cleared a cell's outputs here. */
-  cleared(cellId: string): void;
+  /** What somebody did to outputs here. */
+  readonly outputRequests: OutputRequests;
   readonly blobs: BlobCache;
   readonly storeBlob: StoreBlob;
 }

@@ -6,7 +6,8 @@
  * 1. A local transaction of the shared model is in the document before control returns to the event loop.
  * 2. News of the document is in the shared model before control returns to the event loop, in transactions of the
  *    bridge's own. Nothing is merged here, and what the bridge wrote is never written back.
- * 3. Outputs, prompt numbers and trust go one way, from the runtime document; who clears outputs asks the server to.
+ * 3. Outputs, prompt numbers and trust go one way, from the runtime document; who clears outputs, or pastes a cell of
+ *    another notebook with its outputs, asks the server to.
  * 4. A notebook without cells shows one that is not in the document until somebody types in it.
  * 5. Whoever may not write sees his edit vanish.
  * 6. While a notebook is being loaded, cells show before their outputs have come, and before the rest of the cells.
@@ -14,11 +15,11 @@
 import { YNotebook } from '@jupyter/ydoc';
 import { UUID } from '@lumino/coreutils';
 import * as Y from 'yjs';
-import { JsonObject, Patch } from '../automerge.js';
+import { Json, JsonObject, Patch } from '../automerge.js';
 import { sameJson } from '../notebookDocument.js';
 import { IExecution, IRuntimeChange } from '../runtimeDocument.js';
 import { AttachmentTranslator } from './attachments.js';
-import { makeYCell, plain, YCellMap, yId, ySource } from './cells.js';
+import { makeYCell, plain, YCellMap, yId, yOutputs, ySource } from './cells.js';
 import { executionOf, IBridgeHost } from './host.js';
 import { metadataToPush } from './metadata.js';
 import { OutputsMirror } from './outputs.js';
@@ -218,9 +219,25 @@ export class NotebookBridge {
     }
   };
 
-  /** A pasted cell brings outputs along that no execution of it made. */
+  /** A pasted cell brings outputs along that no execution of it made; the document gets those of other notebooks. */
   private _showPasted(cellIds: string[]): void {
-    setTimeout(() => this._refresh(new Set(cellIds)));
+    const known = cellIds.filter(id => !this._pasteOutputs(id));
+    setTimeout(() => this._refresh(new Set(known)));
+  }
+
+  private _pasteOutputs(cellId: string): boolean {
+    const cell = this._shown.known.get(cellId);
+    const outputs = cell === undefined ? null : yOutputs(cell);
+    if (
+      cell === undefined ||
+      !outputs?.length ||
+      this._host.notebook.executionId(cellId) !== null
+    ) {
+      return false;
+    }
+    const count = (cell.get('execution_count') ?? null) as Json;
+    this._host.outputRequests.pasted(cellId, outputs.toJSON() as Json[], count);
+    return true;
   }
 
   private readonly _onMetadata = (_: readonly YEvent[], transaction: Y.Transaction): void => {

@@ -40,7 +40,7 @@ export class NotebookPush {
     if (field === 'outputs') {
       const outputs = yOutputs(cell);
       if (event.target === (outputs as unknown) && outputs?.length === 0) {
-        this._host.cleared(yId(cell));
+        this._host.outputRequests.cleared(yId(cell));
       }
       return false;
     }

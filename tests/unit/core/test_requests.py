@@ -32,6 +32,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "save_notebook": {"path": "a/b.ipynb", "overwrite": True},
     "set_autosave": {"enabled": False},
     "clear_outputs": {"cell_ids": ["a"]},
+    "put_outputs": {"cell_id": "a", "outputs": [{"output_type": "stream"}], "execution_count": 3},
     "complete": {"code": "pri", "cursor_pos": 3},
     "inspect": {"code": "print", "cursor_pos": 5, "detail_level": 1},
     "history": {"pattern": "x*", "n": 10},

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_runtimed.core.content import manifest_to_output
 from jupyter_runtimed.core.errors import (
     BadRequest,
     KernelBusy,
@@ -17,9 +18,10 @@ from jupyter_runtimed.core.errors import (
     OutOfSpace,
 )
 from jupyter_runtimed.core.execution_outputs import OutputLimits
-from jupyter_runtimed.core.requests import Complete, History, InputReply, Inspect, IsComplete
+from jupyter_runtimed.core.requests import Complete, History, InputReply, Inspect, IsComplete, PutOutputs
 from tests.support.cell_runner import cell_runner
 from tests.support.manual_clock import settle
+from tests.support.notebooks import b64, png
 
 # ---- one cell -------------------------------------------------------------------------------------------------------
 
@@ -168,6 +170,39 @@ async def test_what_a_copied_cell_shows_outlives_its_original() -> None:
         await r.executor.clear_outputs(["b", "c"])
         await settle()
         assert not {first, second} & set(r.runtime.executions) and r.is_mirrored()
+
+
+async def test_a_pasted_cell_shows_what_it_was_pasted_with_until_it_runs() -> None:
+    picture = {"output_type": "display_data", "data": {"image/png": b64(png(3000))}, "metadata": {}, "mine": 1}
+    said = {"output_type": "stream", "name": "stdout", "text": "from elsewhere\n"}
+    request = PutOutputs(id="1", cell_id="a", outputs=[said, picture], execution_count=7)
+    async with cell_runner() as r:
+        execution_id = await r.executor.put_outputs(request, "alice")
+        await settle()
+        execution = r.execution(execution_id)
+        assert (execution.status, execution.execution_count, execution.queued_at) == ("done", 7, None)
+        outputs = [manifest_to_output(manifest, r.blobs.read) for _, manifest in execution.ordered_outputs()]
+        assert outputs == [said, picture] and r.notebook.cell("a").execution_id == execution_id
+        assert r.is_mirrored()
+        with pytest.raises(BadRequest, match="shows outputs already"):
+            await r.executor.put_outputs(request, "alice")
+        ran = await r.run("a")
+        r.kernel.end(ran)
+        await settle()
+        assert list(r.runtime.executions) == [ran]
+
+
+async def test_outputs_that_cannot_be_pasted_change_nothing() -> None:
+    async with cell_runner() as r:
+        heads = r.notebook.replica.heads
+        picture = {"output_type": "display_data", "data": {"image/png": b64(png(3000))}, "metadata": {}}
+        with pytest.raises(NoSuchCell):
+            await r.executor.put_outputs(PutOutputs(id="1", cell_id="none", outputs=[]), "alice")
+        r.blobs.doors.errors["put"] = OutOfSpace("the disk is full")
+        with pytest.raises(OutOfSpace):
+            await r.executor.put_outputs(PutOutputs(id="1", cell_id="a", outputs=[picture]), "alice")
+        await settle()
+        assert r.notebook.replica.heads == heads and not r.runtime.executions
 
 
 async def test_a_run_that_was_asked_again_while_it_ran_is_removed_when_it_ends() -> None:

@@ -231,7 +231,7 @@ EXECUTE = {
     "execute_cell", "run_all_cells", "interrupt_kernel", "restart_kernel", "shutdown_kernel", "start_kernel",
     "complete", "inspect", "history", "is_complete", "input_reply", "comm",
 }  # fmt: skip
-WRITE = {"save_notebook", "set_autosave", "clear_outputs", "set_raw_metadata", "delete_raw_metadata"}
+WRITE = {"save_notebook", "set_autosave", "clear_outputs", "put_outputs", "set_raw_metadata", "delete_raw_metadata"}
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))

@@ -99,3 +99,14 @@ async def test_another_file_of_the_room_is_signed_as_the_first_would_be() -> Non
     w, notary, room = await opened(with_output(HTML), is_signed=True)
     await w.registry.save_as(room, "b.ipynb", overwrite=False)
     assert w.contents.files["b.ipynb"] in notary.signed
+
+
+async def test_what_somebody_pasted_is_not_signed_even_in_a_file_that_was() -> None:
+    w, notary, room = await opened(with_output(HTML), is_signed=True)
+    assert await save(w, room, 1) in notary.signed
+    with room.runtime.edit() as edit:
+        edit.add_execution("p", "c1", seq=room.runtime.next_seq(), status="done", submitted_by="mallory")
+        edit.add_output("p", "o", 0, HTML)
+    room.notebook.set_execution_id("c1", "p")
+    assert await save(w, room, 2) not in notary.signed
+    assert await save(w, room, 3) not in notary.signed
