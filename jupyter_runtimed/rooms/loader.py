@@ -2,11 +2,12 @@
 
 The room owns the load; whoever asked for it may leave. Rules:
 
-1. Work goes on for `load_step_s` at a time, then everybody else gets a turn. After `publish_s` what is ready is
-   published, then when the load has taken three times as long, and so on. What is published is always the whole
-   document so far, as one chunk, which a client reads many times faster than the changes that make it; so all pieces
-   together cost half as much again as the last one. Behind the first piece, when more than half is read, the next
-   one is all of it. Only what somebody edits meanwhile makes it changes.
+1. Work goes on for `load_step_s` at a time, then everybody else gets a turn. When the cells turn out to take longer
+   than `publish_s`, those of the first turn are published, then what there is when the load has taken three times as
+   long, and so on. What is published is always the whole document so far, as one chunk, which a client reads many
+   times faster than the changes that make it; so all pieces together cost half as much again as the last one. Behind
+   the first piece, when more than half is read, the next one is all of it. Only what somebody edits meanwhile makes
+   it changes.
 2. Before the first piece nothing is published, so a file that is broken at its beginning leaves no trace.
 3. A blob is stored before a document names it; the runtime document is published whole.
 4. A failure at any place takes back what was published: no cell, no execution. Nothing is ever written to the file.
@@ -98,7 +99,8 @@ class Loader:
         self._size = 0
         self._turn_began = 0.0
         self._began = clock.monotonic()
-        self._publish_after = settings.publish_s
+        self._cells_began = 0.0
+        self._publish_after = 0.0
 
     async def run(self, path: str) -> Loaded:
         """Load the file.
@@ -135,6 +137,7 @@ class Loader:
 
     async def _load_cells(self, imported: Import, batches: Iterator[ImportBatch], batch: ImportBatch | None) -> None:
         pending: list[tuple[bytes, Hash]] = []
+        self._cells_began = self._clock.monotonic()
         while batch is not None:
             if batch.blobs:
                 await self._blobs.put_many(batch.blobs)
@@ -192,7 +195,11 @@ class Loader:
     # Pace.
 
     def _is_publication_due(self, imported: Import) -> bool:
-        is_past_half = self.is_open and imported.total is not None and 2 * self.done > imported.total
+        total = imported.total
+        if not self.is_open:
+            taken = self._clock.monotonic() - self._cells_began
+            return total is None or taken * total >= self._settings.publish_s * self.done
+        is_past_half = total is not None and 2 * self.done > total
         return self._elapsed() >= self._publish_after and not is_past_half
 
     def _elapsed(self) -> float:

@@ -26,7 +26,7 @@ class RoomSettings:
         ready_wait_s: how long calls on a room that is loading wait.
         stop_save_s: how long the server, when it stops, waits for rooms to be saved.
         load_step_s: how long a load works before it lets others run.
-        publish_s: how long a load may take before peers are sent its first part.
+        publish_s: how long the cells of a notebook may take before peers are sent the first of them.
         status_s: how often peers are told of changes that became durable.
         max_requests: requests of one peer under way at a time; more are taken for an attack (1008).
     """

@@ -351,9 +351,11 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing(tmp_path: 
             session = server.adapter.session("room", f"{number}.ipynb")
             starting = asyncio.ensure_future(session.start("python3"))
             await asyncio.sleep(delay)
-            starting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await starting
+            if starting.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await starting
+            else:
+                await session.shutdown()  # a kernel that is there after so short a time was not cut off
             assert await server.sessions.list_sessions() == [], delay
             assert list(server.kernels.list_kernel_ids()) == [], delay
             left = [child for child in set(psutil.Process().children(recursive=True)) - before if is_running(child)]
