@@ -32,6 +32,9 @@ class SyncedDocument:
     of a notebook that is still being loaded, and only a change, of ours or of somebody else, makes the engine load it.
     Until then there are three kinds of messages: our hello, the server's document, our word that we have it.
 
+    What the server has sent it knows that we have: a connection loses nothing. So while the engine follows others'
+    changes there is nothing to say, and twenty who watch one type cost no twenty acknowledgements a key.
+
     Attributes:
         replica: outlives connections.
         told: the server's heads as of its last message on this connection; None before the first.
@@ -64,9 +67,12 @@ class SyncedDocument:
 
     def outgoing(self) -> bytes | None:
         """The next message for the server, or None when there is nothing to say."""
-        if self._is_engaged:
-            return self.replica.sync_generate(self._engage())
         heads = self.replica.heads
+        if self._is_engaged:
+            if self._said is not None and heads == self.told:
+                return None
+            self._said = heads
+            return self.replica.sync_generate(self._engage())
         if self._said == heads:
             return None
         self._said = heads

@@ -60,6 +60,23 @@ def sources(client: SyncedDocument) -> list[str]:
     return [cell.source for cell in NotebookDocument(client.replica).cells()]
 
 
+def test_who_watches_others_type_says_nothing_until_there_is_something_to_say() -> None:
+    server, client = Server("a"), empty()
+    server.connect(client)
+    for _ in range(20):
+        server.document.splice("c0", 0, 0, "x")
+        message = server.sync.outgoing("p")
+        assert message is not None
+        client.receive(message)
+        assert client.outgoing() is None and client.is_level
+    document = NotebookDocument(client.replica)
+    document.append("c0", "!")
+    assert not client.server_has(client.replica.heads)
+    assert server.exchange(client) == 2
+    assert server.replica.heads == client.replica.heads and client.server_has(client.replica.heads)
+    assert sources(client) == ["x" * 20 + "a!"]
+
+
 def test_a_document_that_is_only_read_never_meets_the_engine() -> None:
     server, client = Server("a", "b"), empty()
     assert server.connect(client) == 3
