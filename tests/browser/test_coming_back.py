@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -13,7 +16,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import ARTIFACTS, failed_name, start_server
 from tests.browser.lab import Lab, Tab
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import TOKEN, ServerProcess
 from tests.support.tcp_proxy import WireThread, wire_in_a_thread
 
 
@@ -196,7 +199,7 @@ def test_who_closes_the_tab_during_a_long_cell_finds_all_of_it(own: Lab) -> None
     alice.command("notebook:run-all-cells")
     expect(alice.outputs(0)).to_contain_text("3")
     alice.click(1).type(" # typed")
-    expect(alice.status).not_to_have_text(re.compile("Sending"))
+    own.wait_for(lambda: _on_server(own.server, path)[1] == "'after' # typed", "what was typed is on the server")
     alice.context.close()
     own.tabs.remove(alice)
     own.wait_file(path, own.read(path).cells[0].source, "'after' # typed")
@@ -259,6 +262,20 @@ def test_closing_a_tab_never_asks_to_save(own: Lab) -> None:
     expect(alice.dialogs).to_have_count(0)
     again = own.open(path)
     again.wait_sources("x = 123")
+
+
+def _on_server(server: ServerProcess, path: str) -> list[str]:
+    """The sources that the room of a file has."""
+
+    def get(route: str) -> Any:
+        request = urllib.request.Request(
+            f"{server.url}api/runtimed/rooms{route}", headers={"Authorization": f"token {TOKEN}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    (room_id,) = [room["room_id"] for room in get("") if room["path"] == path]
+    return ["".join(cell["source"]) for cell in get(f"/{room_id}/notebook")["cells"]]
 
 
 def _end(server: ServerProcess, how: str) -> None:
