@@ -287,7 +287,7 @@ export class NotebookDocument {
   private readonly _executionIds = new Map<string, string | null>();
 }
 
-function withoutTrust(metadata: JsonObject): JsonObject {
+export function withoutTrust(metadata: JsonObject): JsonObject {
   const { trusted: _, ...rest } = metadata;
   return rest;
 }

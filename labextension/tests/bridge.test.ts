@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { YCodeCell, YMarkdownCell } from '@jupyter/ydoc';
 import { FrameType } from '../src/frames.js';
-import { RequestError } from '../src/requests.js';
 import { Hub, settle } from './support/hub.js';
 import { exchange, ids, ITab, openTab, sources } from './support/rooms.js';
 
@@ -417,70 +416,4 @@ test('a room that failed to load says why', async () => {
   hub.status.load = { phase: 'failed', error: { code: 'load_failed', message: 'not JSON' } };
   const tab = await open(hub);
   await assert.rejects(tab.room.opening.begun, /not JSON/);
-});
-
-test('a replica of another lineage is handed over, and what was typed meanwhile stays', async () => {
-  const hub = two();
-  const tab = await open(hub);
-  hub.disconnect(tab.transport);
-  const other = new Hub([
-    { id: 'one', source: 'x = 2' },
-    { id: 'three', source: 'other' }
-  ]);
-  assert.equal(await tab.transport.lose(4410), true);
-  assert.equal(tab.server.merged.length, 1);
-  tab.shared.cells[0].setSource('typed meanwhile');
-  other.connect(tab.transport);
-  exchange(other, tab);
-  assert.deepEqual(ids(tab), ['one', 'three']);
-  assert.equal(other.source('one'), 'typed meanwhile');
-});
-
-test('what is typed while a merge fails is handed over with the next', async () => {
-  const hub = two();
-  const tab = await open(hub);
-  hub.disconnect(tab.transport);
-  tab.server.beforeMerge = () => {
-    tab.shared.cells[0].setSource('typed meanwhile');
-    tab.shared.insertCell(1, { id: 'new', cell_type: 'code', source: 'inserted' } as never);
-    throw new RequestError('disconnected', 'no server');
-  };
-  assert.equal(await tab.transport.lose(4410), true);
-  assert.equal(tab.room.notebook.source('one'), 'typed meanwhile');
-  assert.deepEqual(tab.room.notebook.order, ['one', 'new', 'two']);
-  tab.server.beforeMerge = () => tab.shared.deleteCell(2);
-  assert.equal(await tab.transport.lose(4410), true);
-  const other = new Hub([
-    { id: 'one', source: 'typed meanwhile' },
-    { id: 'new', source: 'inserted' },
-    { id: 'two', source: 'hé😀' },
-    { id: 'three', source: 'of the others' }
-  ]);
-  other.connect(tab.transport);
-  exchange(other, tab);
-  assert.deepEqual(ids(tab), ['one', 'new', 'three']);
-  assert.deepEqual(other.order, ids(tab), 'what was deleted during the merge is, too');
-});
-
-test('cells that come and go while a merge is under way do so in the merged notebook', async () => {
-  const hub = two();
-  const tab = await open(hub);
-  hub.disconnect(tab.transport);
-  tab.server.beforeMerge = () => {
-    tab.shared.insertCell(1, { id: 'new', cell_type: 'code', source: 'inserted' } as never);
-    tab.shared.deleteCell(0);
-  };
-  assert.equal(await tab.transport.lose(4410), true);
-  const other = new Hub([
-    { id: 'one', source: 'x = 1' },
-    { id: 'three', source: 'of the others' }
-  ]);
-  other.connect(tab.transport);
-  exchange(other, tab);
-  assert.deepEqual([...other.order].sort(), ['new', 'three'], 'two was deleted by the others');
-  assert.deepEqual(ids(tab), other.order);
-  assert.deepEqual(
-    sources(tab),
-    other.order.map(id => other.source(id))
-  );
 });

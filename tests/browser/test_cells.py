@@ -109,6 +109,25 @@ def test_a_cell_that_is_dragged_keeps_its_identity(two: Two) -> None:
     alice.wait_sources("b = 12", "'a'", "c = 1")
 
 
+def test_a_move_that_is_undone_leaves_what_others_typed_since(lab: Lab, two: Two) -> None:
+    alice, bob = two("a = 1", "b = 1", "c = 1")
+    first, second, third = alice.ids()
+    alice.click(0).press("Escape", "Control+Shift+ArrowDown")
+    bob.wait_sources("b = 1", "a = 1", "c = 1")
+    bob.click(1).type("0  # bob")
+    alice.wait_sources("b = 1", "a = 10  # bob", "c = 1")
+    alice.press("z")
+    for tab in (alice, bob):
+        tab.wait_sources("a = 10  # bob", "b = 1", "c = 1")
+        assert tab.ids() == [first, second, third]
+    alice.press("Shift+Z")
+    for tab in (alice, bob):
+        tab.wait_sources("b = 1", "a = 10  # bob", "c = 1")
+    alice.press("z")
+    bob.wait_sources("a = 10  # bob", "b = 1", "c = 1")
+    lab.wait_file(alice.path, "a = 10  # bob", "b = 1", "c = 1")
+
+
 def test_split_and_merged_cells_keep_what_can_be_kept(two: Two) -> None:
     alice, bob = two("a = 1\n'out'", "rest")
     alice.run(0)

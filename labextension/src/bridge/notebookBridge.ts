@@ -16,11 +16,12 @@ import { YNotebook } from '@jupyter/ydoc';
 import { UUID } from '@lumino/coreutils';
 import * as Y from 'yjs';
 import { Json, JsonObject, Patch } from '../automerge.js';
-import { sameJson } from '../notebookDocument.js';
+import { NotebookDocument, sameJson } from '../notebookDocument.js';
 import { IExecution, IRuntimeChange } from '../runtimeDocument.js';
 import { AttachmentTranslator } from './attachments.js';
-import { makeYCell, plain, YCellMap, yId, yOutputs, ySource } from './cells.js';
+import { makeYCell, plain, YCellMap, yOutputs } from './cells.js';
 import { executionOf, IBridgeHost } from './host.js';
+import { mergeKeys } from './merge.js';
 import { metadataToPush } from './metadata.js';
 import { OutputsMirror } from './outputs.js';
 import { NotebookPull } from './pull.js';
@@ -180,9 +181,9 @@ export class NotebookBridge {
 
   // ---- what waits while the document is replaced ----
 
-  /** From now on edits are noted, not written: the replica is being handed to the server. */
+  /** From now on edits are not written: the replica is being handed to the server. */
   hold(): void {
-    this._held = new Map();
+    this._base ??= this._host.notebook;
   }
 
   /**
@@ -190,19 +191,13 @@ export class NotebookBridge {
    * the server did not take it.
    */
   release(): void {
-    const held = this._held;
-    this._held = null;
-    if (held === null || !this._host.writable) {
-      return;
-    }
-    for (const [id, source] of held) {
-      if (this._host.notebook.has(id)) {
-        this._host.notebook.setSource(id, source);
-        this._host.edited();
-      }
-    }
-    if (this._shown.isRearranged) {
-      this._showPasted(this._push.order());
+    const base = this._base;
+    this._base = null;
+    if (base !== null && this._host.writable) {
+      this._showPasted(this._push.rebase(base));
+      const metadata = this._metadataToPush(base.metadata);
+      const { notebook } = this._host;
+      notebook.setMetadata(mergeKeys(base.metadata, metadata, notebook.metadata));
       this._host.edited();
     }
   }
@@ -215,7 +210,8 @@ export class NotebookBridge {
     }
     const edits = events.filter(event => this._push.isEdit(event));
     if (edits.length > 0) {
-      this._edit(() => this._showPasted(this._push.events(edits)));
+      const isTakenBack = transaction.origin instanceof Y.UndoManager;
+      this._edit(() => this._showPasted(this._push.events(edits, isTakenBack)));
     }
   };
 
@@ -250,18 +246,13 @@ export class NotebookBridge {
     }
   };
 
-  private _metadataToPush(): JsonObject {
-    return metadataToPush(
-      plain(this._shown.metadata),
-      this._host.notebook.metadata,
-      this._hasEdits
-    );
+  private _metadataToPush(present = this._host.notebook.metadata): JsonObject {
+    return metadataToPush(plain(this._shown.metadata), present, this._hasEdits);
   }
 
   /** Rules 1 and 5. */
   private _edit(write: () => void): void {
-    if (this._held !== null) {
-      this._noteSources(this._held);
+    if (this._base !== null) {
       return;
     }
     if (!this._host.writable) {
@@ -276,20 +267,12 @@ export class NotebookBridge {
     this._host.edited();
   }
 
-  private _noteSources(held: Map<string, string>): void {
-    for (const cell of this._shown.cells) {
-      const [id, source] = [yId(cell), ySource(cell).toString()];
-      if (source !== this._host.notebook.source(id)) {
-        held.set(id, source);
-      }
-    }
-  }
-
   private readonly _shown: ShownNotebook;
   private readonly _pull: NotebookPull;
   private readonly _push: NotebookPush;
   private _isLoaded = false;
   private _isBehind = false;
   private _hasEdits = false;
-  private _held: Map<string, string> | null = null;
+  /** The document that is being handed over. */
+  private _base: NotebookDocument | null = null;
 }

@@ -11,7 +11,8 @@ export interface IShownCells {
 /**
  * Give the shared model the document's cells in the document's order.
  *
- * A shared model cannot move a cell, only delete and insert it; so only cells that really moved, or changed their
+ * A shared model cannot move a cell, only delete and insert it, and JupyterLab's list of cells knows nothing else
+ * either: a cell that somebody moves is drawn anew in his own tab, too. So only cells that really moved, or changed their
  * type, are made anew, and the caret stays in all others. When somebody else moves the very cell this user is in, the
  * cells around it are made anew instead, unless they are many.
  *
@@ -117,14 +118,33 @@ export function pushOrder(
     const id = ids[index];
     if (!document.has(id)) {
       add(id, cell);
+      moved.add(id);
     } else if (known.get(id) !== cell) {
       update(id, cell);
       moved.add(id);
     }
   });
-  // Cells that arrived but are not shown yet keep their places.
   document.arrange(
-    ids.filter(id => document.has(id)),
+    placed(
+      document.order,
+      ids.filter(id => document.has(id)),
+      moved
+    ),
     moved
   );
+}
+
+/** The cells that were moved, each behind the one it stands behind here; all others as the document has them. */
+function placed(
+  order: readonly string[],
+  ids: readonly string[],
+  moved: ReadonlySet<string>
+): string[] {
+  const result = order.filter(id => !moved.has(id));
+  ids.forEach((id, index) => {
+    if (moved.has(id)) {
+      result.splice(index === 0 ? 0 : result.indexOf(ids[index - 1]) + 1, 0, id);
+    }
+  });
+  return result;
 }

@@ -1,6 +1,13 @@
 /** From the shared model into the notebook document: what somebody did to cells here. */
 import { UUID } from '@lumino/coreutils';
 import * as Y from 'yjs';
+import {
+  Attachments,
+  ICell,
+  NotebookDocument,
+  sameJson,
+  withoutTrust
+} from '../notebookDocument.js';
 import { Output } from '../outputs.js';
 import { AttachmentTranslator } from './attachments.js';
 import {
@@ -15,10 +22,12 @@ import {
   ySource
 } from './cells.js';
 import { IBridgeHost } from './host.js';
+import { mergeKeys, mergeTexts } from './merge.js';
+import { pullMetadata } from './metadata.js';
 import { pushOrder } from './order.js';
 import { OutputsMemory } from './outputsMemory.js';
 import { ShownNotebook } from './shown.js';
-import { pushText } from './text.js';
+import { pushText, setText } from './text.js';
 
 export type YEvent = Y.YEvent<Y.AbstractType<unknown>>;
 
@@ -53,9 +62,10 @@ export class NotebookPush {
   /**
    * Write edits.
    *
+   * @param isTakenBack whether it is an undo, or a redo
    * @returns cells that are new in the shared model, with what they were pasted with
    */
-  events(edits: readonly YEvent[]): string[] {
+  events(edits: readonly YEvent[], isTakenBack: boolean): string[] {
     let isStructural = false;
     for (const event of edits) {
       const cell = cellOf(event, this._shown.cells);
@@ -65,13 +75,45 @@ export class NotebookPush {
         this._event(event, yId(cell), cell);
       }
     }
-    return isStructural ? this.order() : [];
+    if (!isStructural) {
+      return [];
+    }
+    if (!isTakenBack) {
+      this._separateTwins();
+      return this._order(this._rewrite);
+    }
+    this._removeTwins();
+    return this._order(this._takeBack);
   }
 
   /** Write which cells there are, and their order; see `events`. */
   order(): string[] {
-    const document = this._host.notebook;
     this._separateTwins();
+    return this._order(this._rewrite);
+  }
+
+  /**
+   * Write what was done here since the document was another one, which others may have gone on from.
+   *
+   * @param base what was shown then
+   * @returns see `events`
+   */
+  rebase(base: NotebookDocument): string[] {
+    const document = this._host.notebook;
+    for (const cell of this._shown.cells) {
+      const id = yId(cell);
+      if (base.has(id) && document.has(id)) {
+        this._merge(id, cell, base.cell(id) as ICell);
+        this._pushAttachments(id, cell, base.attachments(id));
+      }
+    }
+    this._separateTwins();
+    return this._shown.isRearranged ? this._order(() => undefined) : [];
+  }
+
+  /** @param update writes what may differ in a cell that was made anew */
+  private _order(update: (id: string, cell: YCellMap) => void): string[] {
+    const document = this._host.notebook;
     this._noteExecutions();
     const before = this._shown.known;
     pushOrder(
@@ -93,15 +135,52 @@ export class NotebookPush {
         this._pushAttachments(id, cell);
       },
       (id, cell) => {
-        document.setCellType(id, yCellType(cell));
-        document.setSource(id, ySource(cell).toString());
-        document.setCellMetadata(id, plain(yMetadata(cell)));
-        this._pushAttachments(id, cell);
+        update(id, cell);
+        this._madeAnew.set(id, document.cell(id) as ICell);
       }
     );
     this._shown.phantom = null;
     this._shown.remember();
     return [...this._shown.known].filter(([id, cell]) => before.get(id) !== cell).map(([id]) => id);
+  }
+
+  /** A cell that was moved, or changed its type, may have been given something else to say on the way. */
+  private readonly _rewrite = (id: string, cell: YCellMap): void => {
+    const document = this._host.notebook;
+    document.setCellType(id, yCellType(cell));
+    document.setSource(id, ySource(cell).toString());
+    document.setCellMetadata(id, plain(yMetadata(cell)));
+    this._pushMadeAnew(id, cell);
+  };
+
+  /** A move that is taken back brings the cell as it was then; what was written in it since stays. */
+  private readonly _takeBack = (id: string, cell: YCellMap): void => {
+    const document = this._host.notebook;
+    const base = this._madeAnew.get(id);
+    if (base !== undefined) {
+      this._merge(id, cell, base);
+    }
+    this._shown.transact(() => {
+      setText(ySource(cell), document.source(id));
+      pullMetadata(yMetadata(cell), document.cellMetadata(id));
+    });
+    this._pushMadeAnew(id, cell);
+  };
+
+  private _merge(id: string, cell: YCellMap, base: ICell): void {
+    const document = this._host.notebook;
+    const theirs = document.cell(id) as ICell;
+    const source = mergeTexts(base.source, ySource(cell).toString(), theirs.source);
+    if (source !== theirs.source) {
+      document.setSource(id, source);
+    }
+    if (yCellType(cell) !== base.cellType) {
+      document.setCellType(id, yCellType(cell));
+    }
+    const metadata = withoutTrust(plain(yMetadata(cell)));
+    if (!sameJson(metadata, base.metadata)) {
+      document.setCellMetadata(id, mergeKeys(base.metadata, metadata, theirs.metadata));
+    }
   }
 
   private _event(event: YEvent, id: string, cell: YCellMap): void {
@@ -119,6 +198,19 @@ export class NotebookPush {
     }
   }
 
+  /** A move that is taken back brings the cell back where it was, though another has moved it since: it stays there. */
+  private _removeTwins(): void {
+    const { cells, known } = this._shown;
+    const present = new Set(cells);
+    const twins = cells.toArray().flatMap((cell, index) => {
+      const other = known.get(yId(cell));
+      return other !== undefined && other !== cell && present.has(other) ? [index] : [];
+    });
+    for (const index of twins.reverse()) {
+      this._shown.transact(() => cells.delete(index));
+    }
+  }
+
   /** Give the later of two cells with one id, as pasting may leave them, an id of its own. */
   private _separateTwins(): void {
     const seen = new Set<string>();
@@ -130,19 +222,35 @@ export class NotebookPush {
     }
   }
 
-  private _pushAttachments(id: string, cell: YCellMap): void {
+  /** A cell is made anew without the attachments that are still being fetched. */
+  private _pushMadeAnew(id: string, cell: YCellMap): void {
+    this._pushAttachments(id, cell, yCellType(cell) === 'code' ? undefined : null);
+  }
+
+  private _pushAttachments(
+    id: string,
+    cell: YCellMap,
+    base: Attachments | null = this._host.notebook.attachments(id)
+  ): void {
     const shown = yAttachments(cell);
     const attachments = shown && this._attachments.toDocument(shown);
     if (!(attachments instanceof Promise)) {
-      this._host.notebook.setAttachments(id, attachments);
+      this._mergeAttachments(id, attachments, base);
       return;
     }
     void attachments.then(stored => {
       if (this._host.notebook.has(id) && this._host.writable) {
-        this._host.notebook.setAttachments(id, stored);
+        this._mergeAttachments(id, stored, base);
         this._host.edited();
       }
     });
+  }
+
+  private _mergeAttachments(id: string, ours: Attachments | null, base: Attachments | null): void {
+    const theirs = this._host.notebook.attachments(id);
+    const merged = mergeKeys(base ?? {}, ours ?? {}, theirs ?? {});
+    const isGone = ours === null && Object.keys(merged).length === 0;
+    this._host.notebook.setAttachments(id, isGone ? null : merged);
   }
 
   /** A cell that was copied shows what its original showed. */
@@ -162,4 +270,6 @@ export class NotebookPush {
   }
 
   private readonly _executions = new Map<string, string>();
+  /** Cells that were made anew here, as they were then. */
+  private readonly _madeAnew = new Map<string, ICell>();
 }
