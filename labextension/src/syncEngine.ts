@@ -9,12 +9,14 @@
  * 2. A connection begins with fresh sync states and with the server's word: until then nothing is sent.
  * 3. Our edits are sent before any request or presence that is sent after them.
  * 4. A replica of another lineage is never mixed in: `startAfresh` shows the old one until the new one is whole.
+ * 5. Of the server's own changes nothing is said: what it has sent it knows that we have, for a connection loses nothing.
  */
 import { Heads, ISyncState, Patch, Replica, sameHeads } from './automerge.js';
 import { decodeFrame, decodeJson, encodeFrame, encodeJsonFrame, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
 import { IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
 import { IPeer, IStatus, Peers, readStatus } from './status.js';
+import { readSyncMessage } from './syncMessage.js';
 
 /** What is told of the server's news, each at once and in the order it came. */
 export interface ISyncListener {
@@ -34,8 +36,10 @@ export type Send = (frame: Uint8Array) => void;
 interface ISynced {
   replica: Replica;
   state: ISyncState;
-  /** Whether the server has spoken on this connection. */
-  hasBegun: boolean;
+  /** The server's heads as of its last message on this connection; null before the first. */
+  told: Heads | null;
+  /** Whether we have spoken on this connection. */
+  hasSpoken: boolean;
 }
 
 export class SyncEngine {
@@ -103,7 +107,7 @@ export class SyncEngine {
 
   disconnected(): void {
     this._send = null;
-    this._notebookSync.hasBegun = false;
+    this._notebookSync.told = null;
     this._peers.clear();
     this._listener.peersChanged();
   }
@@ -183,7 +187,7 @@ export class SyncEngine {
   private _receiveNotebook(payload: Uint8Array): void {
     const sync = this._notebookSync;
     const patches = sync.replica.receive(sync.state, payload);
-    sync.hasBegun = true;
+    sync.told = readSyncMessage(payload).heads;
     if (this._isBetween) {
       if (sync.replica.heads.length > 0) {
         const old = this.notebook.replica;
@@ -206,7 +210,7 @@ export class SyncEngine {
   private _receiveRuntime(payload: Uint8Array): void {
     const sync = this._runtimeSync;
     const patches = sync.replica.receive(sync.state, payload);
-    sync.hasBegun = true;
+    sync.told = readSyncMessage(payload).heads;
     if (this.runtime.replica !== sync.replica) {
       if (sync.replica.heads.length > 0) {
         const old = this.runtime.replica;
@@ -232,11 +236,12 @@ export class SyncEngine {
   }
 
   private _flush(sync: ISynced, type: FrameType): void {
-    while (this._send !== null && sync.hasBegun) {
+    while (this._send !== null && mayHaveNews(sync)) {
       const message = sync.replica.generate(sync.state);
       if (message === null) {
         return;
       }
+      sync.hasSpoken = true;
       this._send(encodeFrame(type, message));
     }
   }
@@ -259,7 +264,12 @@ export class SyncEngine {
 }
 
 function begin(replica: Replica): ISynced {
-  return { replica, state: replica.newSyncState(), hasBegun: false };
+  return { replica, state: replica.newSyncState(), told: null, hasSpoken: false };
+}
+
+/** Rules 2 and 5. A document that came whole is told of by whoever holds it. */
+function mayHaveNews({ replica, told, hasSpoken }: ISynced): boolean {
+  return told !== null && !(hasSpoken && replica.isInEngine && sameHeads(told, replica.heads));
 }
 
 /** Whether a patch of the notebook may touch which cells there are, or their order. */

@@ -87,19 +87,28 @@ for (const isRuntimeFirst of [true, false]) {
   });
 }
 
-test('each sync message is answered before the next is read, and nothing is sent before the first', () => {
+test('nothing is sent before the server has spoken, and nothing of what it has sent', () => {
   const { engine, sent } = listen();
+  const said = (): number[] => sent.splice(0).map(([type]) => type);
   engine.flush();
-  assert.equal(sent.length, 0);
-  for (const frame of session.flatMap(framesOf)) {
-    const said: number = sent.length;
+  assert.deepEqual(said(), []);
+  const [first, ...later] = session;
+  framesOf(first).forEach(frame => engine.receive(frame));
+  const hello = said();
+  assert.ok(hello.includes(FrameType.NotebookSync) && hello.includes(FrameType.RuntimeSync));
+  for (const step of later) {
     const before = engine.heads.join();
-    engine.receive(frame);
-    if (engine.heads.join() !== before) {
-      assert.ok(sent.length > said, 'what brought changes is answered at once');
-      assert.equal(sent[said][0], FrameType.NotebookSync as number);
-    }
+    framesOf(step).forEach(frame => engine.receive(frame));
+    engine.flush();
+    assert.ok(engine.notebook.replica.isInEngine || engine.heads.join() === before);
   }
+  assert.deepEqual(said(), []);
+  const { replica, order } = engine.notebook;
+  replica.splice(engine.notebook.text(order[0]) as string, 0, 0, 'new ');
+  engine.flush();
+  assert.deepEqual(said(), [FrameType.NotebookSync]);
+  engine.flush();
+  assert.deepEqual(said(), [], 'once is enough');
   engine.dispose();
 });
 
