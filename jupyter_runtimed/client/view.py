@@ -10,7 +10,7 @@ No waiting and no I/O. Two rules make what is shown steady:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -61,7 +61,7 @@ class RoomView:
 
     def __init__(self, new_actor: Callable[[], bytes]) -> None:
         self._new_actor = new_actor
-        self._change = Change()
+        self._noted: dict[str, bool] = {}
         self._people = People()
         self._presence: bytes | None = None
         self._presence_to_send: bytes | None = None
@@ -139,7 +139,7 @@ class RoomView:
 
     def edit(self, change: Callable[[NotebookDocument], _T]) -> _T:
         """Change the notebook that is shown."""
-        self._change = replace(self._change, is_local=True)
+        self._note(is_local=True)
         before = self.notebook.replica.heads
         try:
             return change(self.notebook)
@@ -233,9 +233,9 @@ class RoomView:
         self._note(runtime=True)
 
     def _note(self, **what: bool) -> None:
-        self._change = replace(self._change, **what)
+        self._noted.update(what)
 
     def take_change(self) -> Change | None:
         """What changed since this was asked last; None when nothing did."""
-        change, self._change = self._change, Change()
-        return change if change != Change() and change != Change(is_local=True) else None
+        noted, self._noted = self._noted, {}
+        return Change(**noted) if noted.keys() - {"is_local"} else None

@@ -9,21 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, LIST, MAP, SET, TEXT, OpId
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, split_chunks
-from jupyter_runtimed.core.crdt.column_reader import (
-    Cursor,
-    DeltaCursor,
-    read_booleans,
-    read_bytes,
-    read_runs,
-    read_sleb,
-    read_str,
-    read_uleb,
-)
-from jupyter_runtimed.core.crdt.values import INT, NULL, ValueCursor
+from jupyter_runtimed.core.crdt.column_reader import read_bytes, read_runs, read_sleb, read_str, read_uleb
+from jupyter_runtimed.core.crdt.operations import MAKES, OpRun, read_operations
 from jupyter_runtimed.core.errors import Malformed, OverLimit
 from jupyter_runtimed.core.ids import Hash
 
@@ -34,44 +24,8 @@ _MAX_ACTOR_BYTES = 64
 _MAX_ACTORS = 100_000
 _NO_LIMIT = 1 << 62
 
-MAKES = (MAP, LIST, TEXT)
 _KNOWN_ACTIONS = frozenset((MAP, SET, LIST, DELETE, TEXT, INCREMENT))
-_COLUMNS = (0x01, 0x02, 0x11, 0x13, 0x15, 0x34, 0x42, 0x56, 0x57, 0x70, 0x71, 0x73)
-
-
-class Ids(NamedTuple):
-    """Operation ids in a row: `first`, `first + step`, … by one actor."""
-
-    actor: bytes
-    first: int
-    step: int
-
-    def at(self, offset: int) -> OpId:
-        return self.first + self.step * offset, self.actor
-
-
-class OpRun(NamedTuple):
-    """Operations in a row that differ in nothing but their ids.
-
-    Attributes:
-        first: counter of the first; the author is the change's.
-        times: how many they are.
-        obj: the object they are on; None is the root.
-        key: the map key, or None on lists and texts.
-        elements: on lists and texts the elements they are on, or inserted behind; None is the head.
-        insert: whether they insert.
-        action: what they do.
-        preds: for each predecessor of an operation, the ids it has in the run.
-    """
-
-    first: int
-    times: int
-    obj: OpId | None
-    key: str | None
-    elements: Ids | None
-    insert: bool
-    action: int
-    preds: tuple[Ids, ...]
+_COLUMNS = frozenset((0x01, 0x02, 0x11, 0x13, 0x15, 0x34, 0x42, 0x56, 0x57, 0x70, 0x71, 0x73))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +67,18 @@ class ChangeInfo:
         """The operations, in order."""
         if self.runs_kept is not None:
             return iter(self.runs_kept)
-        return _Operations(self.body, _Header(self.body), self.n_ops).runs()
+        return _Header(self.body).operations(self.n_ops)
 
 
 def _is_ascending(items: tuple[bytes, ...]) -> bool:
-    return all(items[place] < items[place + 1] for place in range(len(items) - 1))
+    return len(items) < 2 or all(items[place] < items[place + 1] for place in range(len(items) - 1))
 
 
 class _Header:
     """The fields of a change before its columns, and where the columns are."""
 
     def __init__(self, body: bytes) -> None:
+        self._body = body
         number, at = read_uleb(body, 0)
         end = at + 32 * number
         if end > len(body):
@@ -160,7 +115,7 @@ class _Header:
         number, at = read_uleb(body, at)
         if number > len(_COLUMNS):
             raise Malformed("more columns than there are")
-        sizes = []
+        sizes = {}
         last = -1
         for _ in range(number):
             spec, at = read_uleb(body, at)
@@ -168,145 +123,17 @@ class _Header:
             if spec <= last or spec not in _COLUMNS or not size:
                 raise Malformed("columns that are unknown (text marks, say), empty, deflated or out of order")
             last = spec
-            sizes.append((spec, size))
+            sizes[spec] = size
         columns = {}
-        for spec, size in sizes:
-            columns[spec] = (at, at + size)
-            at += size
+        for spec, size in sizes.items():
+            columns[spec] = (at, at := at + size)
         if at > len(body):
             raise Malformed("the columns run over the change")
         return columns
 
-
-class _Operations:
-    """The columns of a change, walked together."""
-
-    def __init__(self, body: bytes, header: _Header, n_ops: int) -> None:
-        columns = header.columns
-        absent = (0, 0)
-        self._actors = header.actors
-        self._counter = header.start_op
-        self._left = n_ops
-        self._obj_actor = Cursor(read_runs(body, *columns.get(0x01, absent)))
-        self._obj_counter = Cursor(read_runs(body, *columns.get(0x02, absent)))
-        self._key_actor = Cursor(read_runs(body, *columns.get(0x11, absent)))
-        self._key_counter = DeltaCursor(read_runs(body, *columns.get(0x13, absent), read_sleb))
-        self._key_str = Cursor(read_runs(body, *columns.get(0x15, absent), read_str))
-        self._insert = Cursor(read_booleans(body, *columns.get(0x34, absent)))
-        self._action = Cursor(read_runs(body, *columns.get(0x42, absent)))
-        self._pred_number = Cursor(read_runs(body, *columns.get(0x70, absent)))
-        self._pred_actor = Cursor(read_runs(body, *columns.get(0x71, absent)))
-        self._pred_counter = DeltaCursor(read_runs(body, *columns.get(0x73, absent), read_sleb))
-        self._values = ValueCursor(body, columns.get(0x56, absent), columns.get(0x57, absent))
-        self._present = columns.keys()
-        self._used: set[int] = set()
-
-    def runs(self) -> Iterator[OpRun]:
-        """The operations. Raises Malformed for what no engine writes."""
-        stepped = (
-            self._obj_actor,
-            self._obj_counter,
-            self._key_actor,
-            self._key_str,
-            self._insert,
-            self._action,
-            self._pred_number,
-        )
-        key_counter, pred_number, values = self._key_counter, self._pred_number, self._values
-        while self._left:
-            times = min(self._left, key_counter.fill(), *[column.fill() for column in stepped])
-            obj = self._object()
-            key = self._key_str.value
-            elements = self._elements(key)
-            insert, action = self._insert.value, self._action.value
-            number = pred_number.value
-            if insert is None or action is None or number is None:
-                raise Malformed("an operation without action or flags")
-            preds, times = self._preds(number, times)
-            values.advance(times, _required_value(action))
-            yield OpRun(self._counter, times, obj, key, elements, insert, action, preds)
-            for column in stepped:
-                column.left -= times
-            key_counter.advance(times)
-            self._counter += times
-            self._left -= times
-        self._finish(stepped)
-
-    def _finish(self, stepped: tuple[Cursor, ...]) -> None:
-        for spec, column in zip((0x01, 0x02, 0x11, 0x15, 0x34, 0x42, 0x70), stepped, strict=True):
-            column.finish(present=spec in self._present)
-        self._key_counter.finish(present=0x13 in self._present)
-        self._pred_actor.finish(present=0x71 in self._present)
-        self._pred_counter.finish(present=0x73 in self._present)
-        self._values.finish()
-        if len(self._used) != len(self._actors) - 1:
-            raise Malformed("a change that names actors it has no use for")
-
-    def _actor(self, index: int) -> bytes:
-        if index >= len(self._actors):
-            raise Malformed("an operation of an actor nobody has named")
-        if index:
-            self._used.add(index)
-        return self._actors[index]
-
-    def _object(self) -> OpId | None:
-        actor, counter = self._obj_actor.value, self._obj_counter.value
-        if actor is None and counter is None:
-            return None
-        if actor is None or not counter:
-            raise Malformed("half an object id")
-        return counter, self._actor(actor)
-
-    def _elements(self, key: str | None) -> Ids | None:
-        actor, first = self._key_actor.value, self._key_counter.first
-        if key is not None:
-            if actor is not None or first is not None:
-                raise Malformed("an operation on a key and on an element")
-            return None
-        if first is None:
-            raise Malformed("an operation on nothing")
-        if actor is None:
-            if first or (self._key_counter.value and self._key_counter.left > 1):
-                raise Malformed("half an element id")
-            return None
-        if first < 1:
-            raise Malformed("an element id below one")
-        return Ids(self._actor(actor), first, self._key_counter.value)
-
-    def _preds(self, number: int, times: int) -> tuple[tuple[Ids, ...], int]:
-        """The predecessors of the next operations, and how many operations are alike in that too."""
-        if number == 0:
-            return (), times
-        if number == 1:
-            times = min(times, self._pred_actor.fill(), self._pred_counter.fill())
-            return (self._pred(times),), times
-        preds = []
-        last: OpId = (0, b"")
-        for _ in range(number):
-            self._pred_actor.fill()
-            self._pred_counter.fill()
-            pred = self._pred(1)
-            if pred.at(0) <= last:
-                raise Malformed("predecessors that are not in order, or twice there")
-            last = pred.at(0)
-            preds.append(pred)
-        return tuple(preds), 1
-
-    def _pred(self, times: int) -> Ids:
-        actor, first = self._pred_actor.value, self._pred_counter.first
-        if actor is None or first is None or first < 1:
-            raise Malformed("half a predecessor")
-        step = self._pred_counter.value
-        self._pred_actor.left -= times
-        self._pred_counter.advance(times)
-        return Ids(self._actor(actor), first, step)
-
-
-def _required_value(action: int) -> int | None:
-    """The only value metadata or type an action may have, see ValueCursor; None for any."""
-    if action == SET:
-        return None
-    return INT if action == INCREMENT else NULL
+    def operations(self, n_ops: int) -> Iterator[OpRun]:
+        """The operations; they are so many."""
+        return read_operations(self._body, self.actors, self.start_op, n_ops, self.columns)
 
 
 _MAX_KEPT_RUNS = 1000
@@ -331,7 +158,7 @@ def read_change(body: bytes, chunk: bytes, digest: Hash, max_ops: int) -> Change
     made: dict[OpId, tuple[int, OpId | None, str | None]] = {}
     kept: list[OpRun] | None = []
     author = header.actor
-    for run in _Operations(body, header, n_ops).runs():
+    for run in header.operations(n_ops):
         first, times, obj, key, elements, insert, action, preds = run
         if key is not None:
             touched.setdefault(obj, set()).add(key)

@@ -88,6 +88,9 @@ Runs = Iterator[tuple[Any, int]]
 
 _NOTHING = object()
 
+_LITERAL_OF_ONE = 0x7F
+"""-1: one value follows that stands for itself."""
+
 
 def read_runs(data: bytes, at: int, end: int, read: Callable[[bytes, int], tuple[Any, int]] = read_uleb) -> Runs:
     """The runs of a run-length column between two positions. Single values come as runs of one."""
@@ -137,6 +140,18 @@ def read_booleans(data: bytes, at: int, end: int) -> Runs:
         value, first = not value, False
     if at != end:
         raise Malformed("a column runs over its end")
+
+
+def read_only_value(data: bytes, at: int, read: Callable[[bytes, int], tuple[Any, int]]) -> tuple[Any, int]:
+    """(value, position behind it) of a run-length column of one value; no value when it begins in another way."""
+    return read(data, at + 1) if data[at] == _LITERAL_OF_ONE else (None, at)
+
+
+def read_only_flag(data: bytes, at: int) -> tuple[bool | None, int]:
+    """(value, position behind it) of a column of one boolean; no value when it begins in another way."""
+    if data[at] == 1:
+        return False, at + 1
+    return (True, at + 2) if data[at : at + 2] == b"\x00\x01" else (None, at)
 
 
 class Cursor:

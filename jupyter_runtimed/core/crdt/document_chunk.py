@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jupyter_runtimed.core.crdt.change_reader import Ids, OpRun
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, DOCUMENT_CHUNK, split_chunks
 from jupyter_runtimed.core.crdt.column_reader import (
     Cursor,
@@ -30,6 +29,7 @@ from jupyter_runtimed.core.crdt.column_reader import (
     read_uleb,
 )
 from jupyter_runtimed.core.crdt.engine import ChangeName
+from jupyter_runtimed.core.crdt.operations import Ids, OpRun
 from jupyter_runtimed.core.errors import Malformed, OverLimit, ProtocolError
 from jupyter_runtimed.core.ids import Hash, Heads
 

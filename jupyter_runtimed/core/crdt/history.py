@@ -15,11 +15,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jupyter_runtimed.core.crdt.change_reader import MAKES, ChangeInfo, Ids, OpRun, read_chunk
+from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
 from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, MAP, ChangeBuilder, OpId
 from jupyter_runtimed.core.crdt.chunks import DOCUMENT_CHUNK, split_chunks
 from jupyter_runtimed.core.crdt.document_chunk import open_document, read_operations
 from jupyter_runtimed.core.crdt.engine import ChangeName
+from jupyter_runtimed.core.crdt.operations import MAKES, Ids, OpRun
 from jupyter_runtimed.core.errors import Malformed, OtherLineage
 from jupyter_runtimed.core.ids import Hash, Heads
 

@@ -62,10 +62,12 @@ class SyncMessage:
 
 def _hashes(data: bytes, at: int) -> tuple[tuple[Hash, ...], int]:
     number, at = read_uleb(data, at)
+    if not number:
+        return (), at
     end = at + 32 * number
     if number > _MAX_HASHES or end > len(data):
         raise Malformed("a list of hashes runs over the message")
-    return tuple(data[place : place + 32] for place in range(at, end, 32)), end
+    return tuple([data[place : place + 32] for place in range(at, end, 32)]), end
 
 
 def _check_bloom(bloom: bytes) -> None:

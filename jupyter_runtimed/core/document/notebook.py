@@ -223,18 +223,21 @@ class NotebookDocument(NotebookView):
             NoSuchCell.
             BadRequest: the place is outside the source, or the text has lone surrogates.
         """
-        length = len(self.cell(cell_id).source)
+        whole = self.cell(cell_id).source
+        length = len(whole)
         if not 0 <= index <= length or not 0 <= delete <= length - index:
             raise BadRequest(f"characters {index} to {index + delete} are outside a source of {length}")
         _check_value(text, "text")
         if not delete and not text:
             return
         source = self._source(cell_id)
+        after = whole[:index] + text + whole[index + delete :]
         if source is None:
-            whole = self.cell(cell_id).source
-            self._replace_source(cell_id, whole[:index] + text + whole[index + delete :])
+            self._replace_source(cell_id, after)
         else:
             splice_text(self.replica, source, index, delete, text)
+            if len(text) == 1 and not delete:
+                self._typed(cell_id, source, index, after)
 
     def append(self, cell_id: str, text: str) -> None:
         """Add text at the end of a source."""

@@ -202,6 +202,18 @@ class NotebookView:
             if self._order is not None and old is not None and self._cell(cell_id).position != old.position:
                 self._order = None
 
+    def _typed(self, cell_id: str, source: bytes, index: int, after: str) -> None:
+        """One character was just inserted by ourselves: the source need not be read to know what it is now.
+
+        Unless the character is not where it was to go: somebody has put strings of several characters in as one
+        element, and the engine does not insert into the middle of one.
+        """
+        engine = self._engine
+        is_read = self._sources.get(cell_id) == source
+        if is_read and engine.length(source) == len(after) and engine.value(source, index) == after[index]:
+            self._cells[cell_id] = replace(self._cells[cell_id], source=after)
+            self._read_to = self.replica.log_end
+
     def _cells_map(self) -> bytes | None:
         found = self._engine.child(ROOT, "cells")
         return found if found is not None and self._engine.kind(found) == MAP else None

@@ -471,3 +471,15 @@ def test_what_was_read_cold_follows_every_edit(first: str, second: str) -> None:
         edit(theirs)
         merge(document, theirs)
         assert document.cells() == fresh(document).cells() and document.metadata() == fresh(document).metadata()
+
+
+@pytest.mark.parametrize("element", [None, "wide", "", 5])
+def test_what_was_just_typed_reads_as_to_somebody_who_has_cached_nothing(element: str | int | None) -> None:
+    for index in range(10):
+        document = notebook("héllo")
+        if element is not None:  # some library put in what is no character: the engine counts in its own way
+            raw(document, lambda writer, cells: writer.insert(document._source("a") or b"", 2, element))
+        for delete, text in ((0, "Z"), (0, "🎉"), (1, ""), (2, "xy")):
+            if index + delete <= len(document.cell("a").source):
+                document.splice("a", index, delete, text)
+                assert sources(document) == sources(fresh(document))
