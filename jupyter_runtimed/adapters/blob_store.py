@@ -18,10 +18,10 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from jupyter_runtimed.adapters.disk import NO_SPACE
+from jupyter_runtimed.adapters.disk import NO_SPACE, discard
 from jupyter_runtimed.core.errors import Internal, NotFound, OutOfSpace
 from jupyter_runtimed.core.files import StoredBlob
 from jupyter_runtimed.core.ids import BlobHash, is_blob_hash
@@ -163,14 +163,12 @@ class BlobStore:
     def _make(self, path: Path, data: bytes) -> None:
         _make_folders(self.folder, path.parent)
         handle, fresh = tempfile.mkstemp(prefix=".new-", dir=path.parent)  # 0600
-        try:
+        with ExitStack() as undo:
+            undo.callback(discard, Path(fresh))
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
             Path(fresh).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(fresh).unlink()
-            raise
+            undo.pop_all()
 
     def _trust(self, name: str) -> None:
         if len(self._trusted) >= MAX_TRUSTED:

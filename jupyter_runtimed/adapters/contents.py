@@ -27,6 +27,7 @@ from jupyter_server.services.contents.filemanager import AsyncFileContentsManage
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager, LargeFileManager
 from tornado.web import HTTPError
 
+from jupyter_runtimed.adapters.foreign import ForeignError, call, say
 from jupyter_runtimed.adapters.local_files import as_stored, replace_file, sha256_of, storage_error
 from jupyter_runtimed.core.errors import (
     FileChanged,
@@ -108,11 +109,16 @@ class ServerContents:
 
     async def _ask(self, question: str, path: str) -> Any:
         try:
-            return await ensure_async(getattr(self._manager, question)(path))
-        except HTTPError as error:
-            if error.status_code == 404:
-                return False
-            raise _translated(error, path) from error
+            return await self._call(question, path)
+        except NotFound:
+            return False
+
+    async def _call(self, method: str, path: str, **options: Any) -> Any:
+        """What a method of the manager answers. Raises our errors in the place of its own."""
+        try:
+            return await call(getattr(self._manager, method), path, **options)
+        except ForeignError as error:
+            raise _translated(error.cause, path) from error.cause
 
     # Reading.
 
@@ -145,17 +151,12 @@ class ServerContents:
         return FileState(path, data, hashlib.sha256(data).hexdigest(), os.access(os_path, os.W_OK))
 
     async def _read(self, path: str) -> FileState:
+        if await self._call("dir_exists", path):
+            raise NotANotebook(f"{path} is a folder")
         try:
-            if await ensure_async(self._manager.dir_exists(path)):
-                raise NotANotebook(f"{path} is a folder")
-            try:
-                model = await ensure_async(self._manager.get(path, type="file", content=True))
-            except HTTPError as error:
-                if error.status_code != 400:
-                    raise
-                model = await ensure_async(self._manager.get(path, type="file", format="base64", content=True))
-        except HTTPError as error:
-            raise _translated(error, path) from error
+            model = await self._call("get", path, type="file", content=True)
+        except NotANotebook:
+            model = await self._call("get", path, type="file", format="base64", content=True)
         content = model["content"]
         data = base64.b64decode(content) if model.get("format") == "base64" else content.encode()
         return FileState(path, data, hashlib.sha256(data).hexdigest(), bool(model.get("writable", True)))
@@ -208,16 +209,14 @@ class ServerContents:
 
     async def checkpoint(self, path: str) -> None:
         """See the port."""
-        manager = self._manager
+        create = self._manager.create_checkpoint
         try:
-            if self._is_local and not asyncio.iscoroutinefunction(manager.create_checkpoint):
-                await asyncio.to_thread(manager.create_checkpoint, path)  # it copies the file
+            if self._is_local and not asyncio.iscoroutinefunction(create):
+                await call(asyncio.to_thread, create, path)  # it copies the file
             else:
-                await ensure_async(manager.create_checkpoint(path))
-        except HTTPError as error:
-            raise _translated(error, path) from error
-        except Exception as error:  # any checkpoints class may be configured; none keeps people from saving
-            raise Internal(f"no checkpoint of {path} could be made: {error!r}") from error
+                await call(create, path)
+        except ForeignError as error:
+            raise _translated(error.cause, path) from error.cause
 
     async def _write_local(self, path: str, data: bytes, expected: str | None, create: bool) -> bytes:
         manager = self._manager
@@ -236,7 +235,10 @@ class ServerContents:
         if expected is not None and await self.sha256(path) != expected:
             raise FileChanged(f"{path} was changed by somebody else; it was not overwritten")
         model = {"type": "file", "format": "text", "content": data.decode(), "name": posixpath.basename(path)}
-        await ensure_async(self._manager.save({**model, "path": path}, path))
+        try:
+            await call(self._manager.save, {**model, "path": path}, path)
+        except ForeignError as error:
+            raise _translated(error.cause, path) from error.cause
 
     def _run_pre_save_hooks(self, path: str, data: bytes) -> bytes:
         """Let the server's hooks change the notebook before it is written; they see it as Jupyter shows it to them."""
@@ -308,7 +310,9 @@ def _message(error: HTTPError) -> str:
         return str(error.log_message)
 
 
-def _translated(error: HTTPError, path: str) -> RuntimedError:
+def _translated(error: Exception, path: str) -> RuntimedError:
+    if not isinstance(error, HTTPError):
+        return Internal(f"the storage failed for {path}: {say(error)}")
     message = _message(error) or f"the storage answers {error.status_code} for {path}"
     match error.status_code:
         case 400 | 415:

@@ -5,13 +5,10 @@ Jupyter's contents managers emit an event for each rename, deletion and save, wh
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jupyter_runtimed.core.files import ContentsEvent
-
-log = logging.getLogger("jupyter_runtimed.contents")
 
 SCHEMA = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 
@@ -36,12 +33,9 @@ class ContentsListener:
 
     async def _heard(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         event = _read(data)
-        if event is None:
-            return
-        try:
+        if event is not None:
+            # A task of its own, whose failure the server's event logger reports.
             await self._on_event(event)
-        except Exception:  # what was told next is to be followed all the same
-            log.exception("a contents event was not followed action=%s", event.action)
 
 
 def _read(data: dict[str, Any]) -> ContentsEvent | None:

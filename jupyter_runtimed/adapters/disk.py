@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from jupyter_runtimed.core.errors import Internal, OutOfSpace, RuntimedError
@@ -95,6 +96,12 @@ class Disk:
         if batch:
             self.write(fd, b"".join(batch))
         return total
+
+
+def discard(path: Path) -> None:
+    """Remove a file that was made in vain, if that is possible."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def disk_error(error: BaseException) -> RuntimedError:

@@ -8,6 +8,9 @@ from collections.abc import Coroutine
 from typing import Any
 from weakref import WeakSet
 
+from jupyter_events.schema_registry import SchemaRegistryException
+
+from jupyter_runtimed.adapters.foreign import ForeignError
 from jupyter_runtimed.adapters.kernels_channels import Spawn, ZmqChannels, unbounded_context
 from jupyter_runtimed.adapters.kernels_gateway import GatewayChannels
 from jupyter_runtimed.adapters.kernels_line import ChannelOwner, Channels, is_behind_gateway
@@ -69,7 +72,7 @@ class JupyterKernels:
             if self._events is not None:
                 try:
                     self._events.add_listener(schema_id=_ACTIONS, listener=self._on_action)
-                except Exception:
+                except SchemaRegistryException:
                     # A server without that schema tells nothing; the watcher sees all but gateways' restarts.
                     log.info("the server tells no kernel actions")
                     self._events = None
@@ -110,8 +113,8 @@ class JupyterKernels:
                 continue
             try:
                 rows = await self._server.rows()
-            except Exception:  # the next look may work; without any, nobody would notice that kernels end
-                log.exception("the server's sessions could not be listed")
+            except ForeignError as error:  # the next look may work
+                log.warning("the server's sessions could not be listed: %s", error.message)
                 continue
             for session in sessions:
                 if session.wants_looks and await session.is_changed(rows):

@@ -13,8 +13,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
-from jupyter_core.utils import ensure_async
-
+from jupyter_runtimed.adapters.foreign import ForeignError, call
 from jupyter_runtimed.core.errors import KernelDied
 from jupyter_runtimed.core.messages import KernelMessage
 
@@ -91,11 +90,24 @@ def life_of(manager: Any) -> Any:
 async def is_alive(manager: Any) -> bool:
     """Whether a manager's process runs."""
     try:
-        return bool(await ensure_async(manager.is_alive()))
-    except Exception as error:
+        return bool(await call(manager.is_alive))
+    except ForeignError as error:
         # A gateway that cannot be asked says nothing about the kernel.
-        log.info("kernel could not be asked whether it lives: %s", type(error).__name__)
+        log.info("kernel could not be asked whether it lives: %s", error.message)
         return True
+
+
+async def is_back(manager: Any, life: Any) -> bool:
+    """Whether another process runs in the place of a life's. The manager is None when the kernel was removed."""
+    if manager is None or getattr(manager, "shutting_down", False) or life_of(manager) is life:
+        return False
+    return await is_alive(manager)
+
+
+def may_come_back(manager: Any, life: Any) -> bool:
+    """Whether a life is being followed by another one, as far as one can tell: a shutdown begins as a restart does."""
+    now = life_of(manager)
+    return now is not None and now is not life and not (now.done() and now.exception() is not None)
 
 
 class KernelLine:
@@ -248,9 +260,10 @@ class KernelLine:
 
     async def _exit(self) -> str:
         code = None
-        if self.is_local and self.is_same_life:
-            with contextlib.suppress(Exception):
-                code = await self.manager.provisioner.poll()
+        provisioner = getattr(self.manager, "provisioner", None)
+        if provisioner is not None and self.is_same_life:
+            with contextlib.suppress(ForeignError):
+                code = await call(provisioner.poll)
         return "" if code is None else f" (exit code {code})"
 
 

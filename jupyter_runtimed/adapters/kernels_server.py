@@ -9,8 +9,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jupyter_core.utils import ensure_async
-
+from jupyter_runtimed.adapters.foreign import ForeignError, call
 from jupyter_runtimed.adapters.kernels_channels import Spawn
 from jupyter_runtimed.adapters.kernels_line import MakeChannels
 from jupyter_runtimed.core.limits import MIB
@@ -44,27 +43,27 @@ class Server:
     start_timeout_seconds: float
 
     async def rows(self) -> list[dict[str, Any]]:
-        """All sessions that have a kernel, as models, the oldest first."""
-        rows: list[dict[str, Any]] = await ensure_async(self.sessions.list_sessions())
+        """All sessions that have a kernel, as models, the oldest first. Raises ForeignError."""
+        rows: list[dict[str, Any]] = await call(self.sessions.list_sessions)
         return [row for row in rows if row["kernel"]]
 
     async def describe(self, name: str) -> tuple[str, str]:
-        """Display name and language of a kernelspec."""
-        spec: Any = await ensure_async(self.specs.get_kernel_spec(name))
+        """Display name and language of a kernelspec. Raises ForeignError."""
+        spec = await call(self.specs.get_kernel_spec, name)
         if isinstance(spec, dict):
             # A gateway answers with JSON.
             spec = spec.get("spec", {})
             return str(spec.get("display_name", name)), str(spec.get("language", ""))
         return spec.display_name or name, spec.language or ""
 
-    async def why_not_started(self, kernel_name: str | None, error: Exception) -> str:
+    async def why_not_started(self, kernel_name: str | None, error: ForeignError) -> str:
         """What to tell of a launch that failed."""
         names: list[str] = []
-        with contextlib.suppress(Exception):
-            names = sorted(await ensure_async(self.specs.get_all_specs()))
+        with contextlib.suppress(ForeignError):
+            names = sorted(await call(self.specs.get_all_specs))
         if kernel_name is not None and names and kernel_name not in names:
             return f"there is no kernel named {kernel_name!r} on this server; there are: {', '.join(names)}"
-        return f"the kernel {kernel_name or 'of the server'} could not be started: {say(error)}"
+        return f"the kernel {kernel_name or 'of the server'} could not be started: {error.message}"
 
     async def whole(self, doing: Coroutine[Any, Any, T], name: str) -> T:
         """Do to its end what the server must not be left half-way in; a cancellation is passed on then.
@@ -123,14 +122,3 @@ class Inbox:
         self._bytes = 0
         self._filled.clear()
         self._has_room.set()
-
-
-def name_of(path: str) -> str:
-    """The last part of a path."""
-    return path.rsplit("/", 1)[-1]
-
-
-def say(error: BaseException) -> str:
-    """An error of the server or a kernel in one line."""
-    text = getattr(error, "log_message", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:500]

@@ -8,20 +8,22 @@ down: `look` is called often, compares what is with what was, and tells the diff
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
 from datetime import datetime, timezone
 from typing import Any
 
-from jupyter_core.utils import ensure_async
-
-from jupyter_runtimed.adapters.kernels_line import KernelLine, is_alive, life_of
-from jupyter_runtimed.adapters.kernels_server import Inbox, Server, name_of, say
+from jupyter_runtimed.adapters.foreign import ForeignError, call
+from jupyter_runtimed.adapters.kernels_line import KernelLine, is_back, life_of, may_come_back
+from jupyter_runtimed.adapters.kernels_row import SessionRow
+from jupyter_runtimed.adapters.kernels_server import Inbox, Server
 from jupyter_runtimed.core.errors import KernelDied, NoKernel, RuntimedError
 from jupyter_runtimed.core.messages import KernelEvent, KernelInfo, KernelNews, KernelNotice
 
 log = logging.getLogger(__name__)
+
+_SUCCESSOR_LOOK_SECONDS = 0.02
 
 _RETURN_SECONDS = 20.0
 """How long a kernel that died may take to be restarted by the server before it counts as gone."""
@@ -32,14 +34,13 @@ class JupyterKernelSession:
 
     def __init__(self, server: Server, room_id: str, path: str | None, directory: str) -> None:
         # Without a file the session stands at a path nobody else uses, in the folder the kernel should run in.
-        self.path = path or "/".join(part for part in (directory.strip("/"), f"untitled-{room_id}.ipynb") if part)
+        path = path or "/".join(part for part in (directory.strip("/"), f"untitled-{room_id}.ipynb") if part)
         self.is_closed = False
         self._server = server
+        self._row = SessionRow(server, path)
         self._inbox = Inbox()
         # Held while the kernel is being changed; a look that comes meanwhile would see half of it.
         self._lock = asyncio.Lock()
-        self._session_id: str | None = None
-        self._kernel_id: str | None = None
         self._line: KernelLine | None = None
         self._kernel: KernelInfo | None = None
         self._lost_at: float | None = None
@@ -59,7 +60,7 @@ class JupyterKernelSession:
     def is_replaced(self) -> bool:
         """Whether others have ended or restarted the kernel, and no look has found it yet."""
         line = self._line
-        return line is not None and (self._manager(self._kernel_id) is None or not line.is_same_life)
+        return line is not None and (self._row.manager is None or not line.is_same_life)
 
     async def start(self, kernel_name: str | None) -> KernelInfo:
         """Use the kernel of the session at the path, or start one, and wait until it answers."""
@@ -74,7 +75,7 @@ class JupyterKernelSession:
                 found = None
             if found is None:
                 try:
-                    await self._server.whole(self._create(kernel_name), "kernel launch")
+                    await self._server.whole(self._row.create(kernel_name), "kernel launch")
                 except asyncio.CancelledError:
                     await self._remove()
                     raise
@@ -111,25 +112,25 @@ class JupyterKernelSession:
 
     async def interrupt(self) -> None:
         """Interrupt what the kernel does."""
-        if self._kernel_id is None or self._kernel_id not in self._server.kernels:
+        if self._row.manager is None:
             raise NoKernel("there is no kernel to interrupt")
         try:
-            await ensure_async(self._server.kernels.interrupt_kernel(self._kernel_id))
-        except Exception as error:  # of a manager or provisioner that is not ours
-            raise NoKernel(f"the kernel could not be interrupted: {say(error)}") from error
+            await call(self._server.kernels.interrupt_kernel, self._row.kernel_id)
+        except ForeignError as error:
+            raise NoKernel(f"the kernel could not be interrupted: {error.message}") from error
 
     async def restart(self) -> KernelInfo:
         """Restart the kernel and wait until it answers."""
         async with self._lock:
-            if self._kernel_id is None or self._kernel_id not in self._server.kernels:
+            if self._row.manager is None:
                 raise NoKernel("there is no kernel to restart")
             self._disconnect()
             try:
-                restarting = ensure_async(self._server.kernels.restart_kernel(self._kernel_id))
+                restarting = call(self._server.kernels.restart_kernel, self._row.kernel_id)
                 waiting = await self._server.whole(restarting, "kernel restart")
-            except Exception as error:  # of a manager or provisioner that is not ours
+            except ForeignError as error:
                 await self._remove()
-                raise KernelDied(f"the kernel could not be restarted: {say(error)}") from error
+                raise KernelDied(f"the kernel could not be restarted: {error.message}") from error
             if isinstance(waiting, asyncio.Future):
                 # The server's own check of the restart; ours follows.
                 waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -150,13 +151,7 @@ class JupyterKernelSession:
     async def move(self, path: str) -> None:
         """The notebook has another path from now on; the session follows."""
         async with self._lock:
-            self.path = path
-            if self._session_id is not None:
-                try:
-                    sessions = self._server.sessions
-                    await ensure_async(sessions.update_session(self._session_id, path=path, name=name_of(path)))
-                except Exception as error:  # the kernel runs on; only Jupyter's list has the old path
-                    log.info("session not moved path=%s cause=%s", path, say(error))
+            await self._row.move(path)
 
     async def close(self) -> None:
         """Let go of the kernel, which lives on."""
@@ -176,15 +171,15 @@ class JupyterKernelSession:
         Args:
             rows: the server's sessions, read just now.
         """
-        row = self._row(rows)
-        if self._kernel_id is None:
+        row = self._row.find(rows)
+        if self._row.kernel_id is None:
             return row is not None and not self._is_unreachable(row)
         if row is None:
-            return self._kernel_id not in self._server.kernels
-        if row["kernel"]["id"] != self._kernel_id:
+            return self._row.manager is None
+        if row["kernel"]["id"] != self._row.kernel_id:
             return True
         if self._line is None:
-            return self._has_waited_long() or await self._is_back()
+            return self._has_waited_long() or await is_back(self._row.manager, self._lost_life)
         return self._line.is_local and (not self._line.is_same_life or not await self._line.is_alive())
 
     async def look(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -196,15 +191,15 @@ class JupyterKernelSession:
         async with self._lock:
             if self.is_closed or not await self.is_changed(rows):
                 return
-            row = self._row(rows)
-            if self._kernel_id is None:
+            row = self._row.find(rows)
+            if self._row.kernel_id is None:
                 await self._follow(row, "a kernel was started")
             elif row is None:
                 self._tell_gone("the kernel was shut down", "dead" if self._has_died else "not_started")
-            elif row["kernel"]["id"] != self._kernel_id:
-                await self._follow(row, "another kernel was chosen")
+            elif row["kernel"]["id"] != self._row.kernel_id:
+                await self._follow(row, "another kernel was chosen", is_chosen=True)
             elif self._line is None:
-                if await self._is_back():
+                if await is_back(self._row.manager, self._lost_life):
                     await self._follow(row, "the kernel is back")
                 else:
                     await self._give_up("the kernel did not come back")
@@ -219,7 +214,7 @@ class JupyterKernelSession:
 
     async def heard_of_restart(self, kernel_id: str) -> None:
         """The server restarted a kernel. For one behind a gateway nothing else tells."""
-        if kernel_id != self._kernel_id or not self.wants_looks:
+        if kernel_id != self._row.kernel_id or not self.wants_looks:
             return
         async with self._lock:
             if self._line is not None and not self._line.is_local:
@@ -238,16 +233,18 @@ class JupyterKernelSession:
             else:
                 await self._follow(None, message, is_new=True)
 
-    async def _follow(self, row: dict[str, Any] | None, message: str, *, is_new: bool = False) -> None:
+    async def _follow(
+        self, row: dict[str, Any] | None, message: str, *, is_new: bool = False, is_chosen: bool = False
+    ) -> None:
         """What there was is lost; use what there is now."""
         self._tell_lost(message, "restarting")
         if row is not None:
-            self._bind(row)
+            self._row.bind(row)
         try:
-            await self._connect(message, may_be_busy=not is_new)
+            await self._connect(message, may_be_busy=not is_new, is_chosen=is_chosen)
         except RuntimedError as error:
-            assert self._kernel_id is not None
-            self._unreachable = (self._kernel_id, life_of(self._manager(self._kernel_id)))
+            assert self._row.kernel_id is not None
+            self._unreachable = (self._row.kernel_id, life_of(self._row.manager))
             self._tell_gone(error.message, "dead")
 
     async def _give_up(self, message: str) -> None:
@@ -257,18 +254,12 @@ class JupyterKernelSession:
 
     def _is_unreachable(self, row: dict[str, Any]) -> bool:
         """Whether this very process did not answer before."""
-        kernel_id = row["kernel"]["id"]
-        return self._unreachable == (kernel_id, life_of(self._manager(kernel_id)))
+        kernel_id, kernels = row["kernel"]["id"], self._server.kernels
+        manager = kernels.get_kernel(kernel_id) if kernel_id in kernels else None
+        return self._unreachable == (kernel_id, life_of(manager))
 
     def _has_waited_long(self) -> bool:
         return self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > _RETURN_SECONDS
-
-    async def _is_back(self) -> bool:
-        """Whether another process runs in the place of the one that was lost."""
-        manager = self._manager(self._kernel_id)
-        if manager is None or getattr(manager, "shutting_down", False) or life_of(manager) is self._lost_life:
-            return False
-        return await is_alive(manager)
 
     def _tell_lost(self, message: str, status: str) -> None:
         if self._line is not None:
@@ -278,93 +269,103 @@ class JupyterKernelSession:
 
     def _tell_gone(self, message: str, status: str) -> None:
         self._disconnect()
-        self._session_id = self._kernel_id = None
+        self._row.unbind()
         self._lost_at = None
         self._has_died = False
         self._tell(KernelNews.GONE, message, status)
 
-    def _tell(self, news: KernelNews, message: str, status: str, kernel: KernelInfo | None = None) -> None:
-        log.info("kernel %s path=%s kernel=%s cause=%s", news.value, self.path, self._kernel_id, message)
-        self._inbox.put(KernelNotice(news, message, status, kernel))
+    def _tell(
+        self, news: KernelNews, message: str, status: str, kernel: KernelInfo | None = None, *, is_chosen: bool = False
+    ) -> None:
+        log.info("kernel %s path=%s kernel=%s cause=%s", news.value, self._row.path, self._row.kernel_id, message)
+        self._inbox.put(KernelNotice(news, message, status, kernel, is_chosen))
 
-    # ---- finding, making, connecting ---------------------------------------------------------------------------
-
-    def _row(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-        ours = next((row for row in rows if row["id"] == self._session_id), None)
-        return ours or next((row for row in rows if row["path"] == self.path), None)
-
-    def _bind(self, row: dict[str, Any]) -> None:
-        self._session_id = row["id"]
-        self._kernel_id = row["kernel"]["id"]
-
-    def _manager(self, kernel_id: str | None) -> Any:
-        kernels = self._server.kernels
-        return kernels.get_kernel(kernel_id) if kernel_id is not None and kernel_id in kernels else None
+    # ---- connecting ------------------------------------------------------------------------------------------------
 
     async def _attach(self) -> KernelInfo | None:
-        row = self._row(await self._server.rows())
+        row = self._row.find(await self._server.rows())
         if row is None:
             return None
-        if row["kernel"]["id"] == self._kernel_id and self._kernel is not None:
+        if row["kernel"]["id"] == self._row.kernel_id and self._kernel is not None:
             return self._kernel
-        self._bind(row)
+        self._row.bind(row)
         return await self._connect("a kernel was found", may_be_busy=True)
-
-    async def _create(self, kernel_name: str | None) -> None:
-        sessions = self._server.sessions
-        try:
-            if kernel_name is not None:
-                await self._server.describe(kernel_name)
-            names = {"path": self.path, "name": name_of(self.path), "kernel_name": kernel_name}
-            row = await ensure_async(sessions.create_session(type="notebook", **names))
-        except Exception as error:  # of a manager or provisioner that is not ours
-            raise NoKernel(await self._server.why_not_started(kernel_name, error)) from error
-        self._bind(row)
-        # Somebody may have opened the notebook in this very moment and started a kernel too: the first one counts.
-        first = next((row for row in await self._server.rows() if row["path"] == self.path), row)
-        if first["id"] != self._session_id:
-            await ensure_async(sessions.delete_session(self._session_id))
-            self._bind(first)
 
     async def _connect_new(self, message: str) -> KernelInfo:
         """Open a line to a kernel that was launched for us; one that does not answer is removed."""
-        try:
-            return await self._connect(message, may_be_busy=False)
-        except BaseException:
-            await self._remove()
-            raise
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._remove)
+            kernel = await self._connect(message, may_be_busy=False)
+            undo.pop_all()
+        return kernel
 
-    async def _connect(self, message: str, *, may_be_busy: bool) -> KernelInfo:
-        """Open a line to the kernel the session is bound to, and tell that it is there."""
+    async def _connect(self, message: str, *, may_be_busy: bool, is_chosen: bool = False) -> KernelInfo:
+        """Open a line to the kernel the row is bound to, and tell that it is there.
+
+        Others may restart it or choose another one before it has answered; then what they have put in its place is
+        waited for.
+        """
+        while True:
+            try:
+                kernel, is_busy = await self._open_line(may_be_busy=may_be_busy)
+                break
+            except KernelDied:
+                before = self._row.kernel_id
+                if not await self._has_successor():
+                    raise
+                may_be_busy, is_chosen = False, is_chosen or before != self._row.kernel_id
+        self._kernel = kernel
+        self._lost_at = None
+        self._has_died = False
+        self._tell(KernelNews.READY, message, "busy" if is_busy else "idle", kernel, is_chosen=is_chosen)
+        line = self._line
+        assert line is not None
+        line.deliver_to(self._inbox.put)
+        if line.is_local:  # for who culls kernels: one that a room uses is connected, as one with a front end is
+            self._server.kernels.notify_connect(kernel.kernel_id)
+            self._connected_to = kernel.kernel_id
+        return kernel
+
+    async def _open_line(self, *, may_be_busy: bool) -> tuple[KernelInfo, bool]:
+        """Which kernel answered, and whether it is at work. Raises KernelDied."""
         self._disconnect()
-        assert self._kernel_id is not None
-        server = self._server
-        try:
-            manager = server.kernels.get_kernel(self._kernel_id)
-            line = self._line = KernelLine(manager, server.make_channels, self._inbox.room, self._broken)
-            told = await line.open(server.start_timeout_seconds, may_be_busy=may_be_busy)
-        except BaseException as error:
-            self._disconnect()
-            if isinstance(error, RuntimedError) or not isinstance(error, Exception):
-                raise
-            raise KernelDied(f"the kernel cannot be reached: {say(error)}") from error
+        kernel_id, manager = self._row.kernel_id, self._row.manager
+        if kernel_id is None or manager is None:
+            raise KernelDied("the kernel was shut down")
+        with ExitStack() as undo:
+            undo.callback(self._disconnect)
+            try:
+                line = self._line = KernelLine(manager, self._server.make_channels, self._inbox.room, self._broken)
+                told = await call(line.open, self._server.start_timeout_seconds, may_be_busy=may_be_busy)
+            except ForeignError as error:
+                raise KernelDied(f"the kernel cannot be reached: {error.message}") from error
+            undo.pop_all()
         name = str(manager.kernel_name)
         try:
-            display_name, language = await server.describe(name)
-        except Exception:
+            display_name, language = await self._server.describe(name)
+        except ForeignError:
             # The kernelspec was removed while the kernel ran, or the gateway does not tell.
             display_name, language = name, ""
         info = told.get("language_info")
         info = info if isinstance(info, dict) else {}
-        self._kernel = KernelInfo(self._kernel_id, name, display_name, str(info.get("name") or language), info)
-        self._lost_at = None
-        self._has_died = False
-        self._tell(KernelNews.READY, message, "busy" if may_be_busy and line.is_busy else "idle", self._kernel)
-        line.deliver_to(self._inbox.put)
-        if line.is_local:  # for who culls kernels: one that a room uses is connected, as one with a front end is
-            server.kernels.notify_connect(self._kernel_id)
-            self._connected_to = self._kernel_id
-        return self._kernel
+        language = str(info.get("name") or language)
+        return KernelInfo(kernel_id, name, display_name, language, info), may_be_busy and line.is_busy
+
+    async def _has_successor(self) -> bool:
+        """Whether there is another process in the place of the one that ended before it answered; then it is ours."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _RETURN_SECONDS
+        while loop.time() < deadline:
+            row = self._row.find(await self._server.rows())
+            if row is not None and row["kernel"]["id"] != self._row.kernel_id:
+                self._row.bind(row)
+                return True
+            if await is_back(self._row.manager, self._lost_life):
+                return True
+            if not may_come_back(self._row.manager, self._lost_life):
+                return False
+            await asyncio.sleep(_SUCCESSOR_LOOK_SECONDS)
+        return False
 
     def _disconnect(self) -> None:
         line, self._line, self._kernel = self._line, None, None
@@ -379,17 +380,6 @@ class JupyterKernelSession:
     async def _remove(self) -> None:
         """Shut down what the session is bound to, and remove the session."""
         self._disconnect()
-        await self._server.whole(self._shut_down(), "kernel shutdown")
-
-    async def _shut_down(self) -> None:
-        session_id, kernel_id = self._session_id, self._kernel_id
-        self._session_id = self._kernel_id = self._lost_at = None
+        self._lost_at = None
         self._has_died = False
-        try:
-            if session_id is not None:
-                await ensure_async(self._server.sessions.delete_session(session_id))
-        except Exception as error:  # the kernel is to be shut down all the same
-            log.info("session not deleted path=%s cause=%s", self.path, say(error))
-        if kernel_id is not None and kernel_id in self._server.kernels:
-            with contextlib.suppress(Exception):
-                await ensure_async(self._server.kernels.shutdown_kernel(kernel_id, now=True))
+        await self._server.whole(self._row.remove(), "kernel shutdown")

@@ -13,10 +13,10 @@ import shutil
 import sys
 import time
 import unicodedata
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from jupyter_runtimed.adapters.disk import NO_SPACE
+from jupyter_runtimed.adapters.disk import NO_SPACE, discard
 from jupyter_runtimed.core.errors import (
     FileChanged,
     FileExists,
@@ -154,18 +154,15 @@ def _write_beside(target: Path, data: bytes) -> Path | None:
     fresh = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}{_SUFFIX}")
     mode = 0o600 if target.exists() else 0o666
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
-    try:
+    with ExitStack() as undo:
+        undo.callback(discard, fresh)
         with os.fdopen(handle, "wb") as file:
             if target.exists() and not _take_after(target, fresh):
-                fresh.unlink()
                 return None
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
+        undo.pop_all()
     return fresh
 
 

@@ -70,12 +70,14 @@ class KernelNotice:
         message: what happened, for people.
         kernel: the one that is ready, else None.
         status: the kernel status to show: "restarting", "idle", "busy", "dead" or "not_started".
+        is_chosen: of one that is ready: others have put it in the place of the one there was.
     """
 
     news: KernelNews
     message: str
     status: str
     kernel: KernelInfo | None = None
+    is_chosen: bool = False
 
 
 KernelEvent = KernelMessage | KernelNotice

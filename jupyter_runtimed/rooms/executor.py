@@ -312,8 +312,8 @@ class Executor:
             self._lose(notice.message)
         self._keeper.notice(notice)
         if notice.news is KernelNews.READY:
-            if before is KernelState.STARTING and notice.kernel is not None:
-                self._view.remember(notice.kernel, is_chosen=False)
+            if notice.kernel is not None and (notice.is_chosen or before is KernelState.STARTING):
+                self._view.remember(notice.kernel, is_chosen=notice.is_chosen)
             elif before is KernelState.ABSENT:
                 self._tasks.start(self._restore_comms(), "restore comms")
             self._runner.kernel_ready()

@@ -59,6 +59,25 @@ def test_what_catches_every_exception_says_why(module: Path) -> None:
             assert "# " in said, f"line {node.lineno}"
 
 
+def test_adapters_catch_everything_in_one_place() -> None:
+    catching = [
+        module.name
+        for module in sorted((PACKAGE / "adapters").glob("*.py"))
+        for node in ast.walk(ast.parse(module.read_text()))
+        if (isinstance(node, ast.ExceptHandler) and catches_everything(node.type))
+        or (isinstance(node, ast.Call) and named_suppress(node) and any(map(catches_everything, node.args)))
+    ]
+    assert catching == ["foreign.py"]
+
+
+def catches_everything(node: ast.expr | None) -> bool:
+    return node is None or (isinstance(node, ast.Name) and node.id in {"Exception", "BaseException"})
+
+
+def named_suppress(node: ast.Call) -> bool:
+    return ast.unparse(node.func).rpartition(".")[2] == "suppress"
+
+
 def test_the_client_is_imported_without_a_server() -> None:
     """Neither jupyter_server nor tornado is loaded by importing the client."""
     program = (

@@ -6,13 +6,15 @@ import asyncio
 import base64
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import code_cell
+from tests.conformance.conftest import Visitor, code_cell
 from tests.conformance.test_running import finished, run, text_of
 from tests.support.bare_peer import BarePeer
+from tests.support.server_process import ServerProcess
 
 SECRET = "tell-nobody-4711"
 
@@ -49,6 +51,21 @@ async def test_a_password_is_asked_of_who_comes_later_answered_once_and_kept_now
         files = [path for path in v.server.home.rglob("*") if path.is_file()]
         keeping = [path for path in files if SECRET.encode() in path.read_bytes()]
         assert len(files) > 3 and keeping == []
+
+
+async def test_a_server_that_logs_everything_logs_no_password(tmp_path: Path, visit: Any) -> None:
+    source = "from getpass import getpass\nprint(len(getpass('secret? ')))"
+    with ServerProcess(tmp_path, arguments=("--debug",)) as server:
+        async with visit() as v:
+            v = Visitor(v.session, server)
+            async with v.joined(code_cell(source, "a")) as (peer, room):
+                await peer.request("execute_cell", cell_id="a")
+                question = await asked(peer, "a")
+                body = {"id": "1", "action": "input_reply", "request_id": question["request_id"], "value": SECRET}
+                status, _, _ = await v.call("POST", f"/rooms/{room['room_id']}/requests", json=body)
+                assert status == 200 and (await finished(peer, "a"))["status"] == "done"
+        assert "[D " in server.log
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()] == []
 
 
 @pytest.mark.parametrize("how", ["interrupt_kernel", "restart_kernel", "kill"])

@@ -298,7 +298,8 @@ async def test_an_unknown_kernel_is_a_clear_error_of_the_execution(visit: Any) -
             await peer.ready()
             await peer.request("execute_cell", cell_id="a")
             ended = await finished(peer, "a", 30)
-            assert ended["status"] == "error" and ended["error"]["message"], ended
+            assert ended["status"] == "error" and ended["error"]["code"] == "no_kernel", ended
+            assert "'no-such-kernel'" in ended["error"]["message"] and "python3" in ended["error"]["message"]
 
 
 async def test_a_deleted_queued_cell_is_cancelled(visit: Any) -> None:

@@ -103,6 +103,23 @@ async def test_what_is_asked_right_after_others_changed_the_kernel_runs(visit: A
             assert text_of(peer.outputs_of("a")[0]) == "ran\n"
 
 
+async def test_the_notebook_names_the_kernel_that_others_chose_for_it(visit: Any) -> None:
+    async with visit() as v, v.joined(code_cell("print(1)", "a")) as (peer, room), v.peer(room) as other:
+        await other.ready()
+        before = peer.root()["metadata"]
+        await run(peer, "a")
+        for name, language in (("bash", "bash"), ("python3", "python")):
+            session = await session_at(v, room["path"])
+            await jupyter(v, "PATCH", f"sessions/{session['id']}", {"kernel": {"name": name}})
+            await kernel_is(other, name=name, status="idle")
+            await other.until(lambda name=name: other.root()["metadata"]["kernelspec"]["name"] == name)
+            named = other.root()["metadata"]
+            assert named["kernelspec"]["language"] == named["language_info"]["name"] == language
+            assert (await peer.request("save_notebook"))["ok"]
+            assert v.read(room["path"])["metadata"] == named
+        assert named["kernelspec"]["name"] == before["kernelspec"]["name"]
+
+
 async def test_the_session_follows_a_rename(visit: Any) -> None:
     async with visit() as v, v.joined(code_cell("x = 41", "a"), code_cell("print(x + 1)", "b")) as (peer, room):
         await run(peer, "a")

@@ -188,7 +188,8 @@ async def test_a_restart_by_others_is_told(tmp_path: Path) -> None:
         await listener.run("x = 1")
         await ensure_async(server.kernels.restart_kernel(kernel.kernel_id))
         await listener.notice("lost", 3)
-        assert (await listener.notice("ready")).kernel == session.kernel
+        ready = await listener.notice("ready")
+        assert ready.kernel == session.kernel and not ready.is_chosen
         assert "NameError" in str(await listener.run("x"))
 
 
@@ -205,6 +206,7 @@ async def test_another_kernel_chosen_by_others_is_followed(tmp_path: Path) -> No
         await server.kernels.shutdown_kernel(old.kernel_id)
         ready = await listener.notice("ready")
         assert ready.kernel is not None and (ready.kernel.kernel_id, ready.kernel.name) == (new_id, "bash")
+        assert ready.is_chosen
         assert [e.news.value for e in listener.events if not isinstance(e, KernelMessage)] == ["ready", "lost", "ready"]
 
 
