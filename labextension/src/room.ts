@@ -20,6 +20,7 @@ import { IOutputsHost, OutputRequests } from './outputRequests.js';
 import { BlobCache } from './outputs.js';
 import type { IRoomServer } from './rest.js';
 import { Opening } from './opening.js';
+import { Pacer } from './pacer.js';
 import { LoadError, RequestError, Requests } from './requests.js';
 import type { IRoomOptions } from './roomOptions.js';
 import { IExecution, IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
@@ -128,7 +129,7 @@ export class Room
     }
     this._isDisposed = true;
     this.engine.flush();
-    clearTimeout(this._flushTimer);
+    this._flush.dispose();
     clearTimeout(this._unsentTimer);
     this._watch.dispose();
     this._dirtyMark.dispose();
@@ -196,19 +197,7 @@ export class Room
   }
 
   edited(): void {
-    if (this._flushTimer !== undefined) {
-      return;
-    }
-    const wait = Math.max(0, this._lastFlush + PACE_MS - performance.now());
-    this._flushTimer = setTimeout(() => {
-      this._flushTimer = undefined;
-      this._lastFlush = performance.now();
-      this.engine.flush();
-      this._watch.sent();
-      this._dirtyMark.sent();
-      this._tellOfUnsent();
-      this._showPeers();
-    }, wait);
+    this._flush.soon();
   }
 
   hasOutputs(cellId: string): boolean {
@@ -382,6 +371,13 @@ export class Room
     this._changed.emit('connection');
   }
 
+  private readonly _flush = new Pacer(() => {
+    this.engine.flush();
+    this._watch.sent();
+    this._dirtyMark.sent();
+    this._tellOfUnsent();
+    this._showPeers();
+  }, PACE_MS);
   private readonly _server: IRoomServer;
   private readonly _transport: ITransport;
   private readonly _watch: ConnectionWatch;
@@ -393,6 +389,4 @@ export class Room
   private _serverPath: string | null = null;
   private _isDisposed = false;
   private _unsentTimer: ReturnType<typeof setTimeout> | undefined;
-  private _flushTimer: ReturnType<typeof setTimeout> | undefined;
-  private _lastFlush = 0;
 }

@@ -22,27 +22,47 @@ afterEach(() => {
   tab.shared.dispose();
 });
 
-function type(character: string): void {
+/** Type, and let the page's turn end. */
+async function type(character: string): Promise<void> {
   const cell = tab.shared.cells[0];
   cell.updateSource(cell.source.length, cell.source.length, character);
+  await Promise.resolve();
 }
 
 /** Type once a second, so that the newest letter is always still on its way. */
-function typeWithoutPause(seconds: number): void {
+async function typeWithoutPause(seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
-    type('a');
+    await type('a');
     time.tick(500);
     hub.turn();
     hub.tellStatus();
-    type('b');
+    await type('b');
     tab.transport.deliver();
     assert.equal(tab.room.engine.isConfirmed, false);
     time.tick(500);
   }
 }
 
-test('who types without a pause is not taken for disconnected, nor for unsafe', () => {
-  typeWithoutPause(70);
+test('what is typed is sent when the turn ends, and what follows fast together', async () => {
+  const sent = (): number => tab.transport.toServer.splice(0).length;
+  sent();
+  time.tick(100);
+  const typing = type('a');
+  assert.equal(sent(), 0, 'not while the edit is still going on');
+  await typing;
+  assert.equal(sent(), 1, 'before any timer, and with it before the page is painted');
+  await type('b');
+  await type('c');
+  assert.equal(sent(), 0);
+  time.tick(25);
+  assert.equal(sent(), 1);
+  await type('d');
+  tab.room.dispose();
+  assert.equal(sent(), 1, 'who leaves sends the rest at once');
+});
+
+test('who types without a pause is not taken for disconnected, nor for unsafe', async () => {
+  await typeWithoutPause(70);
   assert.equal(tab.transport.resets, 0);
   assert.equal(tab.shared.dirty, false);
   exchange(hub, tab);
@@ -50,7 +70,7 @@ test('who types without a pause is not taken for disconnected, nor for unsafe', 
 });
 
 test('what is typed is told of when it cannot be sent, or when that takes long', async () => {
-  type('a');
+  await type('a');
   time.tick(500);
   assert.equal(describe(tab.room).text, 'Sending…');
   const told: string[] = [];
@@ -61,14 +81,14 @@ test('what is typed is told of when it cannot be sent, or when that takes long',
   assert.deepEqual(told, ['Sending…']);
   await tab.transport.lose();
   told.length = 0;
-  type('b');
+  await type('b');
   time.tick(30);
   assert.deepEqual(told, ['Offline, 2 changes not sent']);
 });
 
-test('a connection that confirms nothing is given up', () => {
-  typeWithoutPause(30);
-  type('c');
+test('a connection that confirms nothing is given up', async () => {
+  await typeWithoutPause(30);
+  await type('c');
   time.tick(45_000);
   assert.equal(tab.transport.resets, 1);
   assert.equal(tab.room.connection, 'offline');

@@ -1,4 +1,4 @@
-/** Time that stands still until the test moves it: `setTimeout` and `clearTimeout` of this process. */
+/** Time that stands still until the test moves it: `setTimeout`, `clearTimeout` and `performance.now` of this process. */
 
 interface ITimer {
   readonly at: number;
@@ -16,6 +16,7 @@ export class ManualTime {
         this._clearTimeout(id);
       }
     }) as typeof clearTimeout;
+    performance.now = () => this._began + this._now;
   }
 
   /** Let time pass; what is due is called at its moment. */
@@ -38,10 +39,13 @@ export class ManualTime {
   restore(): void {
     globalThis.setTimeout = this._setTimeout;
     globalThis.clearTimeout = this._clearTimeout;
+    performance.now = this._performanceNow;
   }
 
   private readonly _setTimeout = globalThis.setTimeout;
   private readonly _clearTimeout = globalThis.clearTimeout;
+  private readonly _performanceNow = performance.now.bind(performance);
+  private readonly _began = performance.now();
   private readonly _timers = new Map<number, ITimer>();
   private _last = 0;
   private _now = 0;
