@@ -18,6 +18,7 @@ import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from tornado.web import HTTPError
 
 from jupyter_runtimed.adapters.foreign import ForeignError, call, say
 from jupyter_runtimed.adapters.local_files import as_stored, replace_file, sha256_of, storage_error
+from jupyter_runtimed.adapters.moved_files import Sighting, find_moved
 from jupyter_runtimed.core.errors import (
     FileChanged,
     FileExists,
@@ -72,6 +74,7 @@ class ServerContents:
         self._is_local = isinstance(manager, FileContentsManager)
         self._is_plain = self._is_local and _is_jupyters_own(manager)
         self._stamps: OrderedDict[str, tuple[tuple[int, ...], str]] = OrderedDict()
+        self._sightings: OrderedDict[str, Sighting] = OrderedDict()
 
     # Which file.
 
@@ -144,6 +147,7 @@ class ServerContents:
             if os_path.is_dir():
                 raise NotANotebook(f"{path} is a folder")
             data = os_path.read_bytes()
+            self._saw(path, os_path.stat())
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"there is no file {path}") from None
         except OSError as error:
@@ -174,6 +178,7 @@ class ServerContents:
         os_path = self._os_path(path)
         try:
             status = os_path.stat()
+            self._saw(path, status)
             stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             known = self._stamps.get(path)
             if known is not None and known[0] == stamp:
@@ -188,6 +193,24 @@ class ServerContents:
             if len(self._stamps) > MAX_STAMPS:
                 self._stamps.popitem(last=False)
         return found
+
+    def _saw(self, path: str, status: os.stat_result) -> None:
+        self._sightings[path] = Sighting.of(status)
+        if len(self._sightings) > MAX_STAMPS:
+            self._sightings.popitem(last=False)
+
+    async def moved_to(self, path: str, sha256: str) -> str | None:
+        """See the port."""
+        seen = self._sightings.get(path)
+        if seen is None or self._os_path(path).exists():
+            return None
+        root = Path(self._manager.root_dir)
+        found = await asyncio.to_thread(find_moved, root, self._os_path(path), seen, sha256, ENDING)
+        if found is None:
+            return None
+        moved_to = found.relative_to(root).as_posix()
+        self._sightings[moved_to] = replace(seen, at=time.time())
+        return moved_to
 
     # Writing.
 
@@ -225,6 +248,7 @@ class ServerContents:
         data = self._run_pre_save_hooks(path, data)
         os_path = self._os_path(path)
         await asyncio.to_thread(replace_file, os_path, data, expected=expected, create=create)
+        self._saw(path, os_path.stat())
         await self._run_post_save_hooks(path, os_path)
         manager.emit(data={"action": "save", "path": path})
         return data

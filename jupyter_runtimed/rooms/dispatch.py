@@ -139,9 +139,9 @@ async def _put_outputs(room: Room, caller: Caller, request: r.PutOutputs) -> dic
 
 async def _save_notebook(room: Room, _: Caller, request: r.SaveNotebook) -> dict[str, Any]:
     if request.path is None:
-        await room.saver.save(is_explicit=True)
+        await room.save()
     else:
-        await room.save_as(room, request.path, request.overwrite)
+        await room.moves.save_as(room, request.path, request.overwrite)
     return {"path": room.file.path, "saved_heads": heads_to_hex(room.file.saved_heads)}
 
 

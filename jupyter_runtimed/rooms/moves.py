@@ -19,6 +19,9 @@ from jupyter_runtimed.rooms.room import Room
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
 
+FLEETING_S = 0.2
+"""Some programs move a file away for a moment, and write another in its place."""
+
 ASK_AGAIN_S = (0.2, 1.0, 3.0)
 """Waits before a storage that fails is asked once more about a file that was renamed. Opens wait for as long."""
 
@@ -139,6 +142,24 @@ class Moves:
                 await self._known.follow(old.strip("/"), new.strip("/"), self._rooms)
             finally:
                 self._names_are_settled.set()
+
+    async def follow_on_disk(self, room: Room) -> None:
+        """Another program may have moved a room's file, and told nobody: then the room follows as it follows a rename.
+
+        Raises:
+            Forbidden, Internal: the storage fails.
+        """
+        path, sha256 = room.file.path, room.file.sha256
+        if path is None or sha256 is None:
+            return
+        moved_to = await self._contents.moved_to(path, sha256)
+        if moved_to is None:
+            return
+        await self._clock.sleep(FLEETING_S)
+        is_settled = room.file.path == path and await self._contents.moved_to(path, sha256) == moved_to
+        if is_settled and self._rooms.owner((await self._contents.identify(moved_to)).key) is None:
+            _log.info("file was moved room=%s from=%s to=%s", room.id, path, moved_to)
+            await self.path_renamed(path, moved_to)
 
     def path_deleted(self, path: str) -> None:
         """A file or folder was deleted: the rooms stay, and do not make it again by themselves."""

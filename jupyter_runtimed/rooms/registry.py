@@ -141,6 +141,11 @@ class RoomRegistry:
         """Make the room of a file, or nothing, when somebody else has claimed the file meanwhile."""
         contents = self._services.contents
         try:
+            for room in self._open:
+                with suppress(RuntimedError):  # it is looked at again, and this file is another room's
+                    await self._moves.follow_on_disk(room)
+            if self._index.owner(identity.key) is not None:
+                return None
             exists = await contents.exists(identity.api_path)
             await self._known.own(identity.key)
             restored = await self._known.of_file(identity, self._open)
@@ -178,7 +183,7 @@ class RoomRegistry:
 
     def _new_room(self, file: NotebookFile, kernel_name: str | None = None) -> Room:
         room_id = RoomId(self._services.new_id())
-        return Room(room_id, file, self._services, save_as=self._moves.save_as, kernel_name=kernel_name)
+        return Room(room_id, file, self._services, moves=self._moves, kernel_name=kernel_name)
 
     def _restored_room(self, restored: Restored, file: NotebookFile) -> Room:
         meta = restored.logged.meta
@@ -186,7 +191,7 @@ class RoomRegistry:
             RoomId(meta.room_id),
             file,
             self._services,
-            save_as=self._moves.save_as,
+            moves=self._moves,
             kernel_name=meta.kernel_name,
             restored=restored,
         )
@@ -264,7 +269,7 @@ class RoomRegistry:
             if room.file.path is None:
                 raise NotSaved("this notebook was never saved; save it with a path, or discard it", room_id=room.id)
             try:
-                await room.saver.save(is_explicit=True)
+                await room.save()
             except RuntimedError as error:
                 raise NotSaved(f"not saved: {error.message}", room_id=room.id, reason=error.code) from error
         if room.has_unsaved:

@@ -39,7 +39,7 @@ from jupyter_runtimed.rooms.room_history import RoomHistory
 from jupyter_runtimed.rooms.room_opening import RoomOpening
 from jupyter_runtimed.rooms.room_view import room_object, room_status
 from jupyter_runtimed.rooms.saver import Saver
-from jupyter_runtimed.rooms.services import RoomExecutor, Services
+from jupyter_runtimed.rooms.services import RoomExecutor, RoomMoves, Services
 from jupyter_runtimed.rooms.tasks import Tasks
 from jupyter_runtimed.rooms.upkeep import Upkeep
 from jupyter_runtimed.rooms.version_keeper import VersionKeeper
@@ -55,7 +55,7 @@ class Room:
         room_id: for life.
         file: where it is; nothing else of it is known yet.
         services: ports, settings, makers.
-        save_as: gives the room another file (the registry's, which owns the paths).
+        moves: gives the room other files (the registry's, which owns the paths).
         kernel_name: which kernel an untitled room is for.
         restored: what its log has given back; `file` then is what the log says of it.
     """
@@ -66,7 +66,7 @@ class Room:
         file: NotebookFile,
         services: Services,
         *,
-        save_as: Callable[[Room, str, bool], Any],
+        moves: RoomMoves,
         kernel_name: str | None = None,
         restored: Restored | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class Room:
         self.forgotten = ForgottenChanges(restored.logged.meta.forgotten if restored is not None else None)
         self.versions = VersionKeeper(self, services.clock, settings, on_record=self.durability.version_noted)
         self.history = RoomHistory(self)
-        self.save_as = save_as
+        self.moves = moves
         self.opening = RoomOpening(self, restored)
         self.executor: RoomExecutor | None = None
         self.on_unused: Callable[[Room], None] = lambda _: None
@@ -136,9 +136,13 @@ class Room:
             clock=self.services.clock,
             every_s=self.services.settings.limits.disk_check_s,
             is_wanted=lambda: bool(self.hub.peers) and self.lifecycle.state is State.READY,
-            look=self.saver.look,
+            look=self._look,
             tasks=self.tasks,
         )
+
+    async def _look(self) -> None:
+        await self.follow_file()
+        await self.saver.look()
 
     # Life.
 
@@ -322,6 +326,15 @@ class Room:
         self.file.path = self.file.key = self.file.sha256 = None
         self.durability.file_changed()
         self.hub.tell_status()
+
+    async def follow_file(self) -> None:
+        """If another program has moved the file, it is the room's file where it is now."""
+        await self.moves.follow_on_disk(self)
+
+    async def save(self) -> None:
+        """Somebody wants the room saved to its file. Raises as `Saver.save`."""
+        await self.follow_file()
+        await self.saver.save(is_explicit=True)
 
     async def reconcile(self, state: FileState) -> None:
         """Bring a version of the file that somebody else wrote into the documents."""

@@ -97,7 +97,7 @@ class RoomHistory:
         room = self._room
         await room.until_ready()
         if room.file.path is not None and not room.file.is_deleted and room.has_unsaved:
-            await room.saver.save(is_explicit=True)
+            await room.save()
         await room.saver.exclusively(self._renew)
         await room.durability.forget()
         _log.info("history forgotten room=%s", room.id)

@@ -57,6 +57,9 @@ class SaveableRoom(Protocol):
     def file_deleted(self) -> None:
         """The file is gone."""
 
+    async def follow_file(self) -> None:
+        """If another program has moved the file, it is the room's where it is now."""
+
     async def reconcile(self, state: FileState) -> None:
         """Bring what is on disk into the documents. Raises FileChanged."""
 
@@ -186,6 +189,7 @@ class Saver:
 
     async def _autosave(self) -> None:
         try:
+            await self._room.follow_file()
             await self.save(is_explicit=False)
         except RuntimedError as error:
             _log.warning("autosave failed path=%s error=%s", self._room.file.path, error.message)
@@ -310,10 +314,8 @@ class Saver:
         self.error = None
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, RuntimedError):
-            self.error = error
-        else:
-            self.error = Internal(f"the notebook could not be saved: {error!r}")
+        internal = Internal(f"the notebook could not be saved: {error!r}")
+        self.error = error if isinstance(error, RuntimedError) else internal
         self._failures += 1
 
     async def _save(self, *, is_explicit: bool, overwrite: bool) -> None:

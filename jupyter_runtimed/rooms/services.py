@@ -58,6 +58,16 @@ class RoomExecutor(Protocol):
         """Let go of the kernel, or end it. Outputs that have come are in the document afterwards."""
 
 
+class RoomMoves(Protocol):
+    """Who owns the paths: gives rooms other files."""
+
+    async def save_as(self, room: Room, path: str, overwrite: bool) -> None:
+        """Save a room to another file, which is its file from then on."""
+
+    async def follow_on_disk(self, room: Room) -> None:
+        """If another program has moved the room's file, the room follows."""
+
+
 MakeExecutor = Callable[["Room"], RoomExecutor]
 
 

@@ -185,3 +185,32 @@ async def test_pull_that_ends_in_a_conflict(server: ServerProcess, repository: R
         await peer.until(lambda: peer.statuses[-1]["save_error"] is None)
         await save(peer)
     assert repository.sources() == {"a": "their alpha", "b": "beta", "c": "gamma, unsaved still"}
+
+
+async def test_git_mv_takes_the_room_along(server: ServerProcess, repository: Repository) -> None:
+    async with opened(server, repository) as peer:
+        await type_after(peer, "a", ", unsaved")
+        (repository.folder / "deep").mkdir()
+        await asyncio.to_thread(repository.git, "mv", NAME, "deep/new.ipynb")
+        await peer.until(lambda: peer.statuses[-1]["path"].endswith("/deep/new.ipynb"), 20)
+        await save(peer)
+        assert not repository.file.exists()
+        repository.file = repository.folder / "deep/new.ipynb"
+        assert repository.sources() == {"a": "alpha, unsaved", "b": "beta", "c": "gamma"}
+        repository.git("commit", "--quiet", "--all", "--message", "moved")
+        assert "=> deep/new.ipynb" in repository.git("show", "--stat", "--find-renames=10%", "HEAD").stdout
+
+
+async def test_checkout_of_a_branch_that_names_it_otherwise(server: ServerProcess, repository: Repository) -> None:
+    repository.git("checkout", "--quiet", "-b", "other")
+    repository.git("mv", NAME, "new.ipynb")
+    repository.git("commit", "--quiet", "--message", "renamed")
+    repository.git("checkout", "--quiet", "main")
+    async with opened(server, repository) as peer:
+        await type_after(peer, "a", ", unsaved")
+        await asyncio.to_thread(repository.git, "checkout", "--quiet", "other")
+        await peer.until(lambda: peer.statuses[-1]["path"].endswith("/new.ipynb"), 20)
+        await asyncio.to_thread(repository.git, "checkout", "--quiet", "main")
+        await peer.until(lambda: peer.statuses[-1]["path"].endswith(f"/{NAME}"), 20)
+        await save(peer)
+    assert repository.sources() == {"a": "alpha, unsaved", "b": "beta", "c": "gamma"}

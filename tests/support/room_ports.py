@@ -95,6 +95,11 @@ class FakeContents:
         await self.doors.enter("sha256", path)
         return self._state(path).sha256 if path in self.files else None
 
+    async def moved_to(self, path: str, sha256: str) -> str | None:
+        await self.doors.enter("moved_to", path)
+        same = [name for name in self.files if self._state(name).sha256 == sha256]
+        return same[0] if path not in self.files and len(same) == 1 else None
+
     async def write(self, path: str, data: bytes, *, expected: str | None = None, create: bool = False) -> FileState:
         await self.doors.enter("write", path)
         if create and path in self.files:

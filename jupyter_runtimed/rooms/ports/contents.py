@@ -41,6 +41,18 @@ class Contents(Protocol):
         """The hash of the file as it is now; None when it is gone. Cheap where storage can tell of changes."""
         ...
 
+    async def moved_to(self, path: str, sha256: str) -> str | None:
+        """Where a file is now that another program has moved.
+
+        Args:
+            path: where it was when it was last read, written or hashed.
+            sha256: of its bytes, which are still the same.
+
+        Returns:
+            None when it is where it was, is nowhere or in several places, or storage cannot tell.
+        """
+        ...
+
     async def write(self, path: str, data: bytes, *, expected: str | None = None, create: bool = False) -> FileState:
         """Replace the file's bytes, or make the file, in one step wherever storage can.
 

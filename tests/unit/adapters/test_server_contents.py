@@ -186,7 +186,7 @@ async def test_a_change_is_seen_though_the_storages_clock_is_coarse_and_wrong(
     coarse_s = int(status.st_ctime) // 2 * 2
 
     class Coarse:
-        st_ino, st_size, st_mode = status.st_ino, len(DATA), status.st_mode
+        st_dev, st_ino, st_size, st_mode = status.st_dev, status.st_ino, len(DATA), status.st_mode
         st_ctime, st_mtime = float(coarse_s), float(coarse_s)
         st_ctime_ns = st_mtime_ns = coarse_s * 10**9
 

@@ -20,6 +20,7 @@ from jupyter_runtimed.core.errors import (
     PathAlreadyOpen,
 )
 from jupyter_runtimed.core.ids import RoomId
+from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.rooms.room import Room
 from jupyter_runtimed.rooms.settings import RoomSettings
 from tests.support.manual_clock import settle
@@ -320,6 +321,70 @@ async def test_a_rename_is_followed_with_room_peers_and_kernel() -> None:
     alice.type_text("c0", 0, "moved ")
     await w.clock.advance(2)
     assert sources(w, "b.ipynb")[0] == "moved x = 0" and len(sources(w, "a.ipynb")) == 1
+
+
+async def test_a_file_that_another_program_moved_is_followed() -> None:
+    w = World(a=notebook(3))
+    room = await w.open("a.ipynb")
+    alice = Client("alice").connect(room.hub)
+    await rest(alice)
+    w.contents.rename("a.ipynb", "f/b.ipynb")
+    await w.clock.advance(Limits().disk_check_s + 1)
+    await rest(alice)
+    assert alice.socket.status["path"] == "f/b.ipynb" and ("path", "f/b.ipynb") in w.executor(room).calls
+    alice.type_text("c0", 0, "moved ")
+    await w.clock.advance(2)
+    assert sources(w, "f/b.ipynb")[0] == "moved x = 0" and "a.ipynb" not in w.contents.files
+    assert (await w.registry.open("f/b.ipynb"))[0] is room
+
+
+@pytest.mark.parametrize("trigger", ["open", "save", "autosave"])
+async def test_a_file_that_was_moved_is_followed_by_whoever_comes_first(trigger: str) -> None:
+    w = World(a=notebook(3))
+    room = await w.open("a.ipynb")
+    alice = Client("alice").connect(room.hub)
+    await rest(alice)
+    alice.type_text("c0", 0, "mine ")
+    await rest(alice)
+    w.contents.rename("a.ipynb", "b.ipynb")
+    if trigger == "open":
+        opening = asyncio.ensure_future(w.registry.open("b.ipynb"))
+        await w.clock.advance(1)
+        assert (await opening)[0] is room
+    elif trigger == "save":
+        saving = asyncio.ensure_future(room.save())
+        await w.clock.advance(1)
+        await saving
+    await w.clock.advance(10)
+    assert list(w.contents.files) == ["b.ipynb"] and sources(w, "b.ipynb")[0] == "mine x = 0"
+    assert w.registry.rooms() == [room] and room.file.path == "b.ipynb" and not room.file.is_deleted
+
+
+async def test_a_moved_file_that_is_open_in_another_room_is_left_to_it() -> None:
+    w = World(a=notebook(3), b=notebook(1))
+    room, other = await w.open("a.ipynb"), await w.open("b.ipynb")
+    clients = [Client(name).connect(each.hub) for name, each in (("alice", room), ("bob", other))]
+    await rest(*clients)
+    w.contents.rename("a.ipynb", "b.ipynb")
+    await w.clock.advance(3 * Limits().disk_check_s)
+    await rest(*clients)
+    assert room.file.is_deleted and room.file.path == "a.ipynb"
+    assert (await w.registry.open("b.ipynb"))[0] is other and clients[1].sources() == ["x = 0", "x = 1", "x = 2"]
+
+
+async def test_a_file_that_is_away_for_a_moment_is_not_followed() -> None:
+    w = World(a=notebook(3))
+    room = await w.open("a.ipynb")
+    alice = Client("alice").connect(room.hub)
+    await rest(alice)
+    w.contents.rename("a.ipynb", "backup.ipynb")
+    looking = asyncio.ensure_future(room.save())
+    await settle()
+    w.contents.files["a.ipynb"] = notebook(2)
+    await w.clock.advance(10)
+    await looking
+    await rest(alice)
+    assert room.file.path == "a.ipynb" and alice.sources() == ["x = 0", "x = 1"]
 
 
 async def test_a_renamed_folder_takes_its_rooms_along_and_no_others() -> None:
