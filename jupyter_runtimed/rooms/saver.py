@@ -163,10 +163,9 @@ class Saver:
             self._timer = None
 
     def _arm(self) -> None:
-        if self._is_stopped or self._first_touch is None or not self.is_automatic:
-            return
         file = self._room.file
-        if file.path is None or file.is_deleted:
+        is_due = self._first_touch is not None and file.path is not None and not file.is_deleted
+        if self._is_stopped or not is_due or not self.is_automatic:
             return
         delay = self._due_at() - self._clock.monotonic()
         if self._failures:
@@ -314,8 +313,8 @@ class Saver:
         self.error = None
 
     def _failed(self, error: Exception) -> None:
-        internal = Internal(f"the notebook could not be saved: {error!r}")
-        self.error = error if isinstance(error, RuntimedError) else internal
+        said = error if isinstance(error, RuntimedError) else Internal(f"the notebook could not be saved: {error!r}")
+        self.error = said
         self._failures += 1
 
     async def _save(self, *, is_explicit: bool, overwrite: bool) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -55,29 +52,6 @@ def test_genesis_never_changes() -> None:
 def test_the_import_of_a_file_never_changes(name: str) -> None:
     """Importing a file in another way strands every client that was away: a new protocol too."""
     assert heads_of({**notebooks.regular(), **notebooks.odd()}[name]) == FROZEN_IMPORTS[name]
-
-
-def test_equal_bytes_make_equal_heads_in_every_process() -> None:
-    """Two fresh processes, with other seeds for Python's hashes."""
-    program = (
-        "from jupyter_runtimed.core.ipynb import Import; from jupyter_runtimed.core.limits import Limits\n"
-        "from tests.support.notebooks import odd\n"
-        "for name, data in odd().items():\n"
-        "    source = Import(data, Limits()); list(source.batches()); list(source.executions())\n"
-        "    print(name, source.heads[0].hex())\n"
-    )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", program],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert runs[0] == runs[1]
-    assert [line.split()[1] for line in runs[0].splitlines()] == [heads_of(data) for data in notebooks.odd().values()]
 
 
 def test_a_large_file_is_imported_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
