@@ -18,6 +18,7 @@ from tests.support import bad_kernel
 from tests.support.bare_peer import BarePeer, to_python
 from tests.support.server_process import ServerProcess
 
+MAX_OUTPUTS = 300
 LAUNCH = f"exec {sys.executable} -m ipykernel_launcher -f $0"
 
 
@@ -36,7 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         folder.mkdir(parents=True)
         spec = {"argv": argv, "display_name": name, "language": name}
         (folder / "kernel.json").write_text(json.dumps(spec))
-    with ServerProcess(home, arguments=("--RuntimedApp.kernel_cooldown_s=600",)) as process:
+    arguments = ("--RuntimedApp.kernel_cooldown_s=600", f"--RuntimedApp.max_outputs={MAX_OUTPUTS}")
+    with ServerProcess(home, arguments=arguments) as process:
         yield process
 
 
@@ -166,6 +168,18 @@ async def test_a_kernel_that_says_nothing_is_ended_by_a_restart(visit: Any) -> N
             assert ended["status"] == "error" and ended["error"]["code"] == "kernel_died"
             assert (await finished(peer, "c1"))["status"] == "cancelled"
             assert (await run(peer, "c1"))["status"] == "done"
+
+
+async def test_above_the_limit_of_outputs_a_note_stands_and_an_error_is_shown_all_the_same(visit: Any) -> None:
+    flood = "for i in range(2000): display(i)\ndone = True\n1/0"
+    async with visit() as v, v.joined(code_cell(flood, "a"), code_cell("print(done)", "b")) as (peer, room):
+        assert (await run(peer, "a"))["status"] == "error"
+        *shown, note, error = peer.outputs_of("a")
+        assert [output["data"]["text/plain"] for output in shown] == [str(i) for i in range(MAX_OUTPUTS)]
+        assert f"{MAX_OUTPUTS} outputs is reached" in text_of(note) and error["ename"] == "ZeroDivisionError"
+        assert (await run(peer, "b"))["status"] == "done" and text_of(peer.outputs_of("b")[0]) == "True\n"
+        assert (await peer.request("save_notebook"))["ok"]
+        assert len(v.read(room["path"])["cells"][0]["outputs"]) == MAX_OUTPUTS + 2
 
 
 async def test_a_disk_that_is_full_is_an_error_of_the_cell_and_the_server_lives(visit: Any) -> None:

@@ -136,9 +136,9 @@ class Crowd:
             self._asking.append(asyncio.ensure_future(self._jupyter("POST", route)))
 
     async def others_choose(self, _: BarePeer) -> None:
-        session = await self._session()
+        session, name = await self._session(), self.rng.choice(["python3", "bash"])
         if session is not None:
-            await self._jupyter("PATCH", f"sessions/{session['id']}", {"kernel": {"name": "python3"}})
+            await self._jupyter("PATCH", f"sessions/{session['id']}", {"kernel": {"name": name}})
 
     async def others_shut_down(self, _: BarePeer) -> None:
         session = await self._session()

@@ -33,7 +33,7 @@ async def test_what_is_printed_is_shown_as_a_terminal_would(visit: Any) -> None:
         }
 
 
-async def test_a_bar_of_rich_and_one_of_many_updates_leave_one_line(visit: Any) -> None:
+async def test_a_bar_of_many_updates_leaves_one_line(visit: Any) -> None:
     bar = (
         "import sys, time\n"
         "for i in range(101):\n"
