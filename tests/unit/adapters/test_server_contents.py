@@ -15,7 +15,7 @@ from tornado.web import HTTPError
 
 from jupyter_runtimed.adapters.contents import ServerContents
 from jupyter_runtimed.adapters.contents_events import ContentsListener
-from jupyter_runtimed.core.errors import Forbidden, NotFound
+from jupyter_runtimed.core.errors import Forbidden, Internal, NotFound
 from jupyter_runtimed.core.files import ContentsEvent
 from tests.support.contents_managers import CountingManager, MemoryContentsManager
 
@@ -237,3 +237,47 @@ async def test_a_listener_that_fails_is_called_again(tmp_path: Path, caplog: pyt
     await events.gather_listeners()
     assert heard == ["a.ipynb", "b.ipynb"]
     assert "as the test wants it" in caplog.text
+
+
+class OddManager(MemoryContentsManager):
+    """Storage whose library has errors of its own."""
+
+    is_away = False
+
+    def _look(self) -> None:
+        if self.is_away:
+            raise LookupError("the bucket is\n away")
+
+    def get(self, path: str, *arguments: Any, **options: Any) -> Any:
+        self._look()
+        return super().get(path, *arguments, **options)
+
+    def save(self, model: dict[str, Any], path: str = "") -> Any:
+        self._look()
+        return super().save(model, path)
+
+    def file_exists(self, path: str) -> bool:
+        self._look()
+        return super().file_exists(path)
+
+    def create_checkpoint(self, path: str) -> Any:
+        raise LookupError("there is no room for checkpoints")
+
+
+async def test_errors_no_storage_should_raise_are_told_as_ours() -> None:
+    manager = OddManager()
+    contents = ServerContents(manager)
+    await contents.write("a.ipynb", b"{}")
+    manager.is_away = True
+    for asking in (
+        contents.read("a.ipynb"),
+        contents.sha256("a.ipynb"),
+        contents.exists("a.ipynb"),
+        contents.write("a.ipynb", b"{ }"),
+    ):
+        with pytest.raises(Internal, match=r"the storage failed for a\.ipynb: the bucket is away"):
+            await asking
+    manager.is_away = False
+    with pytest.raises(Internal, match=r"a\.ipynb: there is no room for checkpoints"):
+        await contents.checkpoint("a.ipynb")
+    assert (await contents.read("a.ipynb")).content == b"{}"
