@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_runtimed.client.blobs import BlobCache
-from jupyter_runtimed.core.content import is_reference
 from jupyter_runtimed.core.errors import NotFound
 from jupyter_runtimed.core.mime import is_binary
+from jupyter_runtimed.core.references import is_reference
 
 
 def bundle_of(attachments: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_runtimed.client.errors import CellFailed, NotLoaded
-from jupyter_runtimed.core.content import is_reference
 from jupyter_runtimed.core.mime import is_binary, is_json
+from jupyter_runtimed.core.references import is_reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,16 @@ blob store. Rules:
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
+from jupyter_runtimed.core.base64_layout import decode_base64, encode_base64
 from jupyter_runtimed.core.errors import NotFound, TooLarge
-from jupyter_runtimed.core.ids import is_blob_hash
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.mime import is_binary, is_json
 from jupyter_runtimed.core.native import clean_text, dump, fits, is_key, is_text, pair_surrogates
+from jupyter_runtimed.core.references import blob_reference, is_reference
 
 SHOWN_BYTES = 16 * 1024
 """A field of an output that has no place for blobs stands in its manifest up to so many bytes; more is kept aside."""
@@ -33,16 +32,6 @@ Content = Any
 
 FetchBlob = Callable[[str], bytes]
 """The bytes of a blob by its hash. Raises NotFound when there is none."""
-
-
-def blob_reference(data: bytes) -> dict[str, Any]:
-    """The reference to some bytes."""
-    return {"blob": hashlib.sha256(data).hexdigest(), "size": len(data)}
-
-
-def is_reference(content: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether content is a reference to a blob."""
-    return isinstance(content, Mapping) and isinstance(content.get("blob"), str) and is_blob_hash(content["blob"])
 
 
 def joined(value: Any) -> Any:
@@ -68,9 +57,10 @@ def encode_content(mime: str, value: Any, limits: Limits) -> tuple[Content, list
         content, blobs = encode_json(value, limits)
         return ({**content, "json": True} if blobs else content), blobs
     if is_binary(mime):
-        found = _encode_base64(value)
+        found = decode_base64(value)
         if found is not None:
-            return found
+            data, layout = found
+            return {**blob_reference(data), **({"b64": layout} if layout else {})}, [data]
         content, blobs = encode_text(value, limits)
         return ({**content, "text": True} if blobs else content), blobs
     return encode_text(value, limits)
@@ -111,87 +101,8 @@ def decode_content(mime: str, content: Content, fetch: FetchBlob) -> Any:
     if is_json(mime) or content.get("json") is True:
         return json.loads(data)
     if is_binary(mime) and content.get("text") is not True:
-        return _lay_out(data, content.get("b64"))
+        return encode_base64(data, content.get("b64"))
     return data.decode("utf-8", "surrogatepass")
-
-
-# Base64.
-
-
-def _encode_base64(text: str) -> tuple[Content, list[bytes]] | None:
-    """A reference to the bytes of base64, or None when the text is none."""
-    try:
-        packed = text.encode("ascii")
-    except UnicodeEncodeError:
-        return None
-    if b"\n" not in packed:
-        data = _decode_base64(packed)
-        if data and _is_canonical(packed, data):
-            return blob_reference(data), [data]
-    return _encode_laid_out(packed)
-
-
-def _decode_base64(packed: bytes) -> bytes:
-    """The bytes of base64, leniently; whoever calls compares the way back."""
-    try:
-        return binascii.a2b_base64(packed)
-    except binascii.Error:
-        return b""
-
-
-def _is_canonical(packed: bytes, data: bytes) -> bool:
-    """Whether encoding the data gives this base64. Foreign characters were skipped, so they show in the length."""
-    padding = packed.count(b"=", -2)
-    if len(packed) % 4 or len(data) != len(packed) // 4 * 3 - padding:
-        return False
-    return binascii.b2a_base64(data[-(len(data) % 3 or 3) :], newline=False) == packed[-4:]
-
-
-def _encode_laid_out(text: bytes) -> tuple[Content, list[bytes]] | None:
-    """Base64 in lines, or without its padding: the reference says how to write it."""
-    body = text.rstrip(b" \t\r\n")
-    line_break = b"\r\n" if b"\r\n" in body else b"\n"
-    width = max(body.find(line_break), 0)
-    if not _is_in_lines(body, width, line_break):
-        return None
-    packed = body.replace(line_break, b"")
-    padding = b"=" * (-len(packed) % 4)
-    if padding and packed.endswith(b"="):
-        return None
-    data = _decode_base64(packed + padding)
-    if not data or not _is_canonical(packed + padding, data):
-        return None
-    layout: dict[str, Any] = {"line": width, "end": text[len(body) :].decode()}
-    if line_break != b"\n":
-        layout["break"] = line_break.decode()
-    if padding:
-        layout["padded"] = False
-    return {**blob_reference(data), "b64": layout}, [data]
-
-
-def _is_in_lines(body: bytes, width: int, line_break: bytes) -> bool:
-    """Whether there is a break behind each `width` characters, the last ones apart, and nowhere else; 0: nowhere."""
-    step = width + len(line_break)
-    breaks = body.count(line_break)
-    characters = len(body) - breaks * len(line_break)
-    return breaks == ((characters - 1) // width if width else 0) and all(
-        body[width + place :: step][:breaks] == character.to_bytes(1, "big") * breaks
-        for place, character in enumerate(line_break)
-    )
-
-
-def _lay_out(data: bytes, layout: object) -> str:
-    """The base64 of some bytes, in lines of `line` characters with `break` between them and `end` behind the last."""
-    packed = binascii.b2a_base64(data, newline=False).decode()
-    if not isinstance(layout, Mapping):
-        return packed
-    if layout.get("padded") is False:
-        packed = packed.rstrip("=")
-    width = layout.get("line")
-    if isinstance(width, int) and width > 0:
-        line_break = str(layout.get("break", "\n"))
-        packed = line_break.join([packed[start : start + width] for start in range(0, len(packed), width)])
-    return packed + str(layout.get("end", ""))
 
 
 # Outputs.

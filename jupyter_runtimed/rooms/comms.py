@@ -18,10 +18,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jupyter_runtimed.core.content import blob_reference, encode_content
+from jupyter_runtimed.core.content import encode_content
 from jupyter_runtimed.core.errors import BadRequest
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.messages import KernelMessage
+from jupyter_runtimed.core.references import blob_reference
 from jupyter_runtimed.core.runtime import RuntimeDocument, RuntimeEdit
 from jupyter_runtimed.core.widget_outputs import WidgetOutputs
 from jupyter_runtimed.rooms.output_sink import Change, OutputSink, Urgency

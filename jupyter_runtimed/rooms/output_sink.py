@@ -21,12 +21,12 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from jupyter_runtimed.core.content import is_reference
 from jupyter_runtimed.core.errors import OutOfSpace, RuntimedError
 from jupyter_runtimed.core.execution_outputs import Operation, OutputLimits, Taken
 from jupyter_runtimed.core.ids import ExecutionId
 from jupyter_runtimed.core.limits import MIB, Limits
 from jupyter_runtimed.core.outputs import RoomOutputs, pace
+from jupyter_runtimed.core.references import is_reference
 from jupyter_runtimed.core.runtime import RuntimeDocument, RuntimeEdit
 from jupyter_runtimed.rooms.ports.blobs import Blobs
 from jupyter_runtimed.rooms.ports.clock import Clock, Timer

@@ -19,13 +19,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jupyter_runtimed.core.content import is_reference
 from jupyter_runtimed.core.crdt import MAP, ROOT, ChangeBuilder, Writer
 from jupyter_runtimed.core.document import Cell, NotebookDocument, write_cell
 from jupyter_runtimed.core.merge.matching import match_cells
 from jupyter_runtimed.core.merge.order import longest_rising, new_positions
 from jupyter_runtimed.core.merge.values import ABSENT, changed, merge_values, same
 from jupyter_runtimed.core.merge.version import Version
+from jupyter_runtimed.core.references import is_reference
 from jupyter_runtimed.core.text_merge import Splice, merge_text
 
 _RESERVED = frozenset({"id", "cell_type", "position", "source", "metadata", "attachments", "execution_id"})

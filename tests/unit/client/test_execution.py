@@ -12,9 +12,9 @@ from jupyter_runtimed.client.errors import TimedOut
 from jupyter_runtimed.client.execution import Execution
 from jupyter_runtimed.client.notebook import Notebook
 from jupyter_runtimed.client.outputs import BlobRef, ExecutionError, Output
-from jupyter_runtimed.core.content import blob_reference
 from jupyter_runtimed.core.errors import AlreadyAnswered, HeadsMissing, NoSuchExecution
 from jupyter_runtimed.core.ids import heads_to_hex
+from jupyter_runtimed.core.references import blob_reference
 from tests.support.client_hub import Hub
 from tests.support.memory_transport import settle
 from tests.unit.client.conftest import Join

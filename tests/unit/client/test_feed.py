@@ -6,7 +6,7 @@ from typing import Any
 
 from jupyter_runtimed.client.blobs import BlobCache
 from jupyter_runtimed.client.feed import OutputFeed
-from jupyter_runtimed.core.content import blob_reference
+from jupyter_runtimed.core.references import blob_reference
 
 
 def stream(*pieces: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from jupyter_runtimed.client.outputs import (
     output_from_manifest,
     references,
 )
-from jupyter_runtimed.core.content import blob_reference
+from jupyter_runtimed.core.references import blob_reference
 
 PNG = b"\x89PNG" + bytes(range(256))
 LONG = "é" * 2000

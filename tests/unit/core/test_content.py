@@ -12,10 +12,8 @@ import pytest
 
 from jupyter_runtimed.core.content import (
     SHOWN_BYTES,
-    blob_reference,
     decode_content,
     encode_content,
-    is_reference,
     manifest_to_output,
     output_to_manifest,
     references,
@@ -23,6 +21,7 @@ from jupyter_runtimed.core.content import (
 )
 from jupyter_runtimed.core.errors import NotFound, TooLarge
 from jupyter_runtimed.core.limits import Limits
+from jupyter_runtimed.core.references import blob_reference, is_reference
 from tests.support import notebooks
 from tests.support.notebooks import b64, png
 

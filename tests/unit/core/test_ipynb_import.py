@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from jupyter_runtimed.core.content import is_reference
 from jupyter_runtimed.core.crdt import Engine, read_chunk
 from jupyter_runtimed.core.document import GENESIS, GENESIS_HASH, NotebookDocument
 from jupyter_runtimed.core.errors import LoadFailed
 from jupyter_runtimed.core.ipynb import IMPORT_ACTOR_PREFIX, Import, parse, valid_cell_id
 from jupyter_runtimed.core.limits import Limits
+from jupyter_runtimed.core.references import is_reference
 from tests.support import notebooks
 from tests.support.notebooks import code, markdown, notebook, to_bytes
 from tests.support.opened import Opened

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from jupyter_runtimed.core.content import is_reference, manifest_to_output
+from jupyter_runtimed.core.content import manifest_to_output
 from jupyter_runtimed.core.execution_outputs import PIECE_CHARS, OutputLimits, Taken
 from jupyter_runtimed.core.ids import ExecutionId
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.outputs import RoomOutputs, pace
+from jupyter_runtimed.core.references import is_reference
 from jupyter_runtimed.core.runtime import RuntimeDocument
 
 LIMITS = Limits(max_inline_bytes=100)
