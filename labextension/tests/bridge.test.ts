@@ -47,6 +47,20 @@ test('two tabs type in one cell, emoji and all, and agree', async () => {
   assert.equal(hub.source('two'), sources(bob)[1]);
 });
 
+test('a cell that gets a whole new text is changed only where that differs', async () => {
+  const hub = two();
+  const [alice, bob] = [await open(hub), await open(hub)];
+  const caret = hub.notebook.cursor(hub.text('one'), 4);
+  alice.shared.cells[0].setSource('= 1');
+  bob.shared.cells[0].updateSource(4, 4, '0'); // before he has heard of it
+  exchange(hub, alice, bob);
+  assert.deepEqual([hub.source('one'), sources(alice)[0], sources(bob)[0]], Array(3).fill('= 01'));
+  assert.equal(hub.notebook.cursorIndex(hub.text('one'), caret), 3);
+  alice.shared.cells[1].setSource('é');
+  exchange(hub, alice, bob);
+  assert.deepEqual([hub.source('two'), sources(bob)[1]], ['é', 'é']);
+});
+
 test('undo takes back only what was typed here', async () => {
   const hub = two();
   const [alice, bob] = [await open(hub), await open(hub)];

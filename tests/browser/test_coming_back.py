@@ -128,6 +128,25 @@ def test_a_kernel_starts_though_the_server_was_away_when_it_should(own: Lab) -> 
     assert alice.dialogs_seen() == []
 
 
+def test_a_kernel_starts_though_the_server_died_while_it_did(own: Lab) -> None:
+    alice = own.open(own.write("x"))
+    alice.leave()
+    path = own.write("6 * 7", "'later'")
+    with alice.page.expect_request(lambda request: request.method == "POST" and "/api/sessions" in request.url):
+        alice.show(path)
+    own.server.kill()
+    _is_shown_offline(alice)
+    alice.click(0).type(" + 1")
+    own.server.start()
+    _is_back(alice)
+    alice.wait_kernel()
+    alice.run(0)
+    expect(alice.outputs(0)).to_have_text("43")
+    alice.run(1)
+    expect(alice.outputs(1)).to_have_text("'later'")
+    assert alice.dialogs_seen() == []
+
+
 def test_a_network_that_is_lost_comes_back(own: Lab, wire: WireThread, wired: tuple[Tab, Tab]) -> None:
     alice, bob = wired
     alice.click(0)

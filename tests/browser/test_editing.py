@@ -20,6 +20,25 @@ def test_what_one_types_the_other_sees_emoji_and_all(two: Two) -> None:
     assert alice.complaints == bob.complaints == []
 
 
+def test_combining_characters_stay_with_what_they_combine_with(lab: Lab, two: Two) -> None:
+    alice, bob = two("e = 1", "y")
+    alice.click(0, end=False).press("Control+Home", "ArrowRight")
+    bob.click(0, end=False).press("Control+Home")
+    accents, flags = "\u0301\u0308", "🇩🇪नि👨‍👩‍👧"
+    for accent, flag in zip(accents, (flags[:2], flags[2:]), strict=True):
+        alice.type(accent)
+        bob.type(flag)
+    for tab in (alice, bob):
+        tab.wait_sources(f"{flags}e{accents} = 1", "y")
+        assert tab.editor(0).inner_text() == f"{flags}e{accents} = 1"
+    alice.press("Backspace")  # takes an accent away
+    bob.press("Backspace")  # and this a whole family
+    for tab in (alice, bob):
+        tab.wait_sources("🇩🇪निe\u0301 = 1", "y")
+    lab.wait_file(alice.path, "🇩🇪निe\u0301 = 1", "y")
+    assert alice.complaints == bob.complaints == []
+
+
 def test_a_key_touches_no_other_cell(lab: Lab) -> None:
     path = lab.write(*(f"cell {index}" for index in range(30)))
     tabs = alice, bob = lab.open(path), lab.open(path)
@@ -79,6 +98,16 @@ def test_cells_are_split_and_merged(two: Two) -> None:
     assert "second" in bob.sources()[0]
 
 
+def test_who_types_in_a_cell_that_is_split_keeps_the_caret(two: Two) -> None:
+    alice, bob = two("first\nsecond")
+    bob.click(0).press("ArrowLeft")
+    alice.click(0, end=False).press("Control+Home", "ArrowDown", "Control+Shift+Minus")
+    bob.wait_sources("first", "second")
+    bob.type("!")
+    for tab in (alice, bob):
+        tab.wait_sources("first", "secon!d")
+
+
 def test_undo_takes_back_only_ones_own_words(two: Two) -> None:
     alice, bob = two("base")
     alice.click(0).type(" alice")
@@ -134,6 +163,22 @@ def test_another_persons_caret_and_name_are_seen(lab: Lab) -> None:
     expect(bob.cells.nth(0).locator(".jp-RuntimedPeople")).to_have_text("")
     alice.context.close()
     expect(bob.cells.nth(1).locator(".jp-RuntimedPeople")).to_have_text("")
+
+
+def test_who_is_there_and_where_is_seen_in_the_collaborators_panel(lab: Lab) -> None:
+    path = lab.write("x = 1")
+    alice, bob = lab.open(path), lab.open(path)
+    identity = bob.page.evaluate("window.jupyterapp.serviceManager.user.identity")
+    panel = alice.page.locator(".jp-CollaboratorsList")
+    alice.command("application:toggle-left-area")
+    alice.page.locator('.lm-TabBar-tab[data-id="jp-collaboration-panel"]').click()
+    expect(panel).to_contain_text(identity["name"])
+    expect(panel.locator(".jp-CollaboratorIcon")).to_have_text(identity["initials"])
+    panel.locator(".jp-CollaboratorHeader").click()
+    expect(panel.locator(".jp-CollaboratorFile")).to_contain_text(path)
+    alice.shot("collaborators", lab.artifacts)
+    bob.context.close()
+    expect(panel).not_to_contain_text(identity["name"])
 
 
 _MARK = """() => {

@@ -30,3 +30,15 @@ def test_a_guest_sees_all_and_changes_nothing(lab: Lab) -> None:
     expect(guest.outputs(0)).to_have_text("out")
     guest.shot("guest", lab.artifacts)
     expect(guest.dialogs).to_have_count(0)
+
+
+def test_a_guest_is_not_asked_what_a_cell_asks(lab: Lab) -> None:
+    path = lab.write("print('Hello', input('Who? '))")
+    alice, guest = lab.join(path), lab.open(path, token=GUEST_TOKEN)
+    alice.run(0)
+    expect(guest.prompt(0)).to_have_text("[*]:")
+    box = alice.page.locator(".jp-Stdin-input")
+    box.fill("Alice")
+    expect(guest.page.locator(".jp-Stdin-input")).to_have_count(0)
+    box.press("Enter")
+    expect(guest.outputs(0)).to_have_text("Who?  Alice\nHello Alice")

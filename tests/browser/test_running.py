@@ -70,6 +70,22 @@ def test_run_all_stops_at_the_first_error(two: Two) -> None:
         expect(tab.outputs(2)).to_have_count(0)
 
 
+def test_the_selected_cells_run_and_no_other(two: Two) -> None:
+    alice, bob = two("x = 1", "x += 41; x", "%md text", "'not this'")
+    alice.wait_kernel()
+    alice.click(0).press("Escape", "Shift+ArrowDown", "Shift+ArrowDown", "Control+Enter")
+    for tab in (alice, bob):
+        expect(tab.outputs(1)).to_have_text("42")
+        expect(tab.prompt(0)).to_have_text("[1]:")
+        expect(tab.prompt(3)).to_have_text("[ ]:")
+    alice.click(3)
+    alice.command("notebook:run-all-above")
+    for tab in (alice, bob):
+        expect(tab.prompt(1)).to_have_text("[4]:")
+        expect(tab.outputs(1)).to_have_text("42")
+        expect(tab.prompt(3)).to_have_text("[ ]:")
+
+
 def test_what_waits_and_what_runs_is_shown_and_an_interrupt_empties_the_queue(lab: Lab, two: Two) -> None:
     alice, bob = two("import time\nprint('begun', flush=True)\ntime.sleep(60)", "print('second')")
     alice.run(0)

@@ -5,19 +5,38 @@ import { replacement } from '../notebookDocument.js';
 
 type Delta = readonly { insert?: unknown; delete?: number; retain?: number }[];
 
-/** Write an edit of the shared model into the document. */
+/**
+ * Write an edit of the shared model into the document.
+ *
+ * JupyterLab splits a cell, as formatters format it, by giving it a whole new text. Only where that differs is the
+ * document written to, so that others' carets stay, and what they are just typing.
+ */
 export function pushText(replica: Replica, text: ObjectId, delta: Delta): void {
   let index = 0;
+  let deleted = 0;
+  let inserted = '';
+  const write = (): void => {
+    if (deleted > 0 && inserted) {
+      const before = replica.text(text).slice(index, index + deleted);
+      const change = replacement(before, inserted);
+      replica.splice(text, index + change.index, change.deleted, change.inserted);
+    } else if (deleted > 0 || inserted) {
+      replica.splice(text, index, deleted, inserted);
+    }
+    index += inserted.length;
+    [deleted, inserted] = [0, ''];
+  };
   for (const step of delta) {
     if (step.retain !== undefined) {
+      write();
       index += step.retain;
     } else if (step.delete !== undefined) {
-      replica.splice(text, index, step.delete);
+      deleted += step.delete;
     } else if (typeof step.insert === 'string') {
-      replica.splice(text, index, 0, step.insert);
-      index += step.insert.length;
+      inserted += step.insert;
     }
   }
+  write();
 }
 
 /** Write a patch of the document into the shared model; false when it is no edit of characters. */
