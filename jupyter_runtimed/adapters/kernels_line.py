@@ -114,6 +114,7 @@ class KernelLine:
     """One life of a kernel, as a `ChannelOwner`.
 
     Args:
+        name: of its kernelspec, for people.
         manager: the kernel's own manager.
         make_channels: makes the channels.
         room: see `ChannelOwner`.
@@ -122,11 +123,13 @@ class KernelLine:
 
     def __init__(
         self,
+        name: str,
         manager: Any,
         make_channels: MakeChannels,
         room: Callable[[], Coroutine[Any, Any, None]],
         broken: Callable[[str, bool], None],
     ) -> None:
+        self.name = name
         self.manager = manager
         self.is_local = not is_behind_gateway(manager)
         self.life = life_of(manager)
@@ -191,10 +194,10 @@ class KernelLine:
                 await asyncio.wait({self._channels.may_ask}, timeout=_STDIN_SECONDS)
                 return self._told(self._answer)
             if not self.is_same_life or not await self.is_alive():
-                raise KernelDied(f"the kernel {self.manager.kernel_name} ended before it answered{await self._exit()}")
+                raise KernelDied(f"the kernel {self.name} ended before it answered{await self._exit()}")
         if may_be_busy:
             return self._told(self._answer)
-        raise KernelDied(f"the kernel {self.manager.kernel_name} did not answer within {timeout_seconds:g} seconds")
+        raise KernelDied(f"the kernel {self.name} did not answer within {timeout_seconds:g} seconds")
 
     def deliver_to(self, take: Callable[[KernelMessage], None]) -> None:
         """Hand over what the kernel has said since the line was opened, and what it says from now on."""

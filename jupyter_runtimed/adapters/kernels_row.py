@@ -28,12 +28,14 @@ class SessionRow:
         path: of the notebook.
         session_id: of the row; None when there is none.
         kernel_id: of the kernel that is bound to it.
+        kernel_name: of its kernelspec. Managers of kernels behind a gateway do not know it.
     """
 
     def __init__(self, server: Server, path: str) -> None:
         self.path = path
         self.session_id: str | None = None
         self.kernel_id: str | None = None
+        self.kernel_name = ""
         self._server = server
 
     @property
@@ -51,6 +53,7 @@ class SessionRow:
         """This is the row, and its kernel, from now on."""
         self.session_id = row["id"]
         self.kernel_id = row["kernel"]["id"]
+        self.kernel_name = str(row["kernel"]["name"])
 
     def unbind(self) -> None:
         """There is no row."""

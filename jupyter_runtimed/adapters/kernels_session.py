@@ -329,18 +329,18 @@ class JupyterKernelSession:
     async def _open_line(self, *, may_be_busy: bool) -> tuple[KernelInfo, bool]:
         """Which kernel answered, and whether it is at work. Raises KernelDied."""
         self._disconnect()
-        kernel_id, manager = self._row.kernel_id, self._row.manager
+        kernel_id, name, manager = self._row.kernel_id, self._row.kernel_name, self._row.manager
         if kernel_id is None or manager is None:
             raise KernelDied("the kernel was shut down")
         with ExitStack() as undo:
             undo.callback(self._disconnect)
             try:
-                line = self._line = KernelLine(manager, self._server.make_channels, self._inbox.room, self._broken)
+                line = KernelLine(name, manager, self._server.make_channels, self._inbox.room, self._broken)
+                self._line = line
                 told = await call(line.open, self._server.start_timeout_seconds, may_be_busy=may_be_busy)
             except ForeignError as error:
                 raise KernelDied(f"the kernel cannot be reached: {error.message}") from error
             undo.pop_all()
-        name = str(manager.kernel_name)
         try:
             display_name, language = await self._server.describe(name)
         except ForeignError:

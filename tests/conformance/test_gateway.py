@@ -12,6 +12,7 @@ import pytest
 from tests.conformance.conftest import code_cell
 from tests.conformance.test_interaction import asked
 from tests.conformance.test_running import finished, run, text_of
+from tests.conformance.test_shared_kernels import jupyter, session_at
 from tests.support.gateway_process import TOKEN, gateway_process
 from tests.support.server_process import ServerProcess
 
@@ -72,3 +73,30 @@ async def test_restart_shutdown_and_death_behind_a_gateway_end_what_runs(visit: 
             assert ended["status"] == "error" and ended["error"]["code"] == "kernel_died"
             assert (await finished(peer, "q"))["status"] == "cancelled"
             assert (await run(peer, "x"))["status"] == "done" and text_of(peer.outputs_of("x")[0]) == "False\n"
+
+
+async def test_what_others_do_to_a_kernel_behind_a_gateway_ends_what_runs(visit: Any) -> None:
+    cells = [
+        code_cell("import time\nprint('go', flush=True)\ntime.sleep(60)", "s"),
+        code_cell("print('queued')", "q"),
+        code_cell("echo ran", "sh"),
+        code_cell("print('ran')", "py"),
+    ]
+    async with visit() as v, v.joined(*cells) as (peer, room):
+        for how, after in (("restart", "py"), ("shutdown", "py"), ("other kernel", "sh")):
+            await peer.request("execute_cell", cell_id="s")
+            await peer.request("execute_cell", cell_id="q")
+            await peer.until(lambda: peer.execution_of("s").get("status") == "running" and peer.outputs_of("s"), 60)
+            session = await session_at(v, room["path"])
+            if how == "restart":
+                await jupyter(v, "POST", f"kernels/{session['kernel']['id']}/restart")
+            elif how == "shutdown":
+                await jupyter(v, "DELETE", f"sessions/{session['id']}")
+            else:
+                await jupyter(v, "PATCH", f"sessions/{session['id']}", {"kernel": {"name": "bash"}})
+            ended = await finished(peer, "s", 10)
+            assert ended["status"] == "error" and ended["error"]["code"] == "kernel_died", how
+            assert (await finished(peer, "q", 10))["status"] == "cancelled", how
+            assert (await run(peer, after))["status"] == "done", how
+            assert text_of(peer.outputs_of(after)[0]) == "ran\n", how
+        await peer.until(lambda: peer.root()["metadata"]["kernelspec"]["name"] == "bash")

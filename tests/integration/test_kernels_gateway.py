@@ -69,6 +69,8 @@ async def test_a_kernel_behind_a_gateway_runs_is_interrupted_restarted_and_shut_
         assert (await session.restart()).kernel_id == kernel.kernel_id
         assert "NameError" in str(await listener.run("x"))
         session.report_activity()
+        other = await session.start("bash")
+        assert (other.name, other.language) == ("bash", "bash") and await session.start("bash") is other
         await session.shutdown()
         assert await server.sessions.list_sessions() == []
         with pytest.raises(NoKernel, match="nope"):

@@ -30,7 +30,6 @@ class SlowKernel:
         self.sockets = {name: self.context.socket(kind) for name, kind in SOCKETS.items()}
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ready.set_result(None)
-        self.kernel_name = "slow"
 
     def bind(self, *names: str) -> None:
         for name in names:
@@ -80,7 +79,7 @@ async def test_a_kernel_is_ready_when_its_first_question_would_arrive(tmp_path: 
         """There is always room."""
 
     line = KernelLine(
-        kernel, lambda manager, owner: ZmqChannels(manager, owner, context, tasks.start), room, lambda *_: None
+        "slow", kernel, lambda manager, owner: ZmqChannels(manager, owner, context, tasks.start), room, lambda *_: None
     )
     heard: asyncio.Queue[str] = asyncio.Queue()
     try:
