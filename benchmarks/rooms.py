@@ -196,6 +196,7 @@ async def measure_stall(system: System, session: aiohttp.ClientSession, data: by
 
 async def measure(system: System, data: bytes, quick: bool, only: set[str]) -> list[Row]:
     times = 5 if quick else 15
+    only = only & system.measures
     rows: list[Row] = []
     async with aiohttp.ClientSession(headers=HEADERS) as session:
         if "open" in only:

@@ -7,6 +7,7 @@ can read, not bytes on a socket.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +91,7 @@ class System(ABC):
     python: Path
     ready_route: str
     arguments: tuple[str, ...] = ()
+    measures = frozenset({"open", "join", "keys", "memory", "stall"})
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -103,20 +105,23 @@ class System(ABC):
     def available(cls) -> bool:
         return cls.python.exists()
 
+    def command(self) -> list[str]:
+        """How the server is started."""
+        return [
+            str(self.python), "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}", f"--ServerApp.root_dir={self.root}", f"--IdentityProvider.token={TOKEN}",
+            f"--ServerApp.jpserver_extensions={self.extension}", "--ZMQChannelsWebsocketConnection.limit_rate=False",
+            *self.arguments,
+        ]  # fmt: skip
+
     def start(self) -> None:
         environment = dict(os.environ, IPYTHONDIR=str(self.home / "ipython"), JUPYTER_PREFER_ENV_PATH="1")
         for kind in ("CONFIG", "DATA", "RUNTIME"):
             folder = self.home / kind.lower()
             folder.mkdir(exist_ok=True)  # jupyter_server_fileid fails silently without its data folder
             environment[f"JUPYTER_{kind}_DIR"] = str(folder)
-        command = [
-            str(self.python), "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.port={self.port}", f"--ServerApp.root_dir={self.root}", f"--IdentityProvider.token={TOKEN}",
-            f"--ServerApp.jpserver_extensions={self.extension}", "--ZMQChannelsWebsocketConnection.limit_rate=False",
-            *self.arguments,
-        ]  # fmt: skip
         with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.home)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=environment, cwd=self.home)
         end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
@@ -287,4 +292,44 @@ class ServerDocuments(YSystem):
         return f"json:notebook:{told['id']}", ""
 
 
-SYSTEMS: tuple[type[System], ...] = (Ours, Collaboration, ServerDocuments)
+class RelayConnection(Connection):
+    """No document at all: a key is as many bytes as one of ours, and is there when it comes."""
+
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self._cells = cells
+        self._keys = 0
+
+    async def receive(self, data: bytes) -> None:
+        self._keys += 1
+
+    def cell_count(self) -> int:
+        return self._cells
+
+    def first_source(self) -> str:
+        return "k" * self._keys
+
+    async def type(self, character: str) -> None:
+        await self.socket.send_bytes(character.encode() * 200)
+
+
+class RelaySystem(System):
+    """What any server of these clients costs at least."""
+
+    name = "a bare relay"
+    python = Path(sys.executable)
+    ready_route = "ready"
+    measures = frozenset({"keys"})
+
+    def command(self) -> list[str]:
+        return [str(self.python), str(Path(__file__).with_name("relay.py")), str(self.port)]
+
+    async def open(self, session: aiohttp.ClientSession, path: str) -> Connection:
+        cells = len(json.loads((self.root / path).read_bytes())["cells"])
+        connection = RelayConnection(cells)
+        connection.socket = await session.ws_connect(self.url.replace("http", "ws", 1) + "relay")
+        connection.start()
+        return connection
+
+
+SYSTEMS: tuple[type[System], ...] = (Ours, Collaboration, ServerDocuments, RelaySystem)
