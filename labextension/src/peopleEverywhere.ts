@@ -47,16 +47,25 @@ export class PeopleEverywhere implements IAwarenessProvider {
     }
   }
 
+  /** One entry for each person, whatever they have open, and in how many tabs. */
   private _refresh(): void {
-    const states = new Map<number, JsonObject>();
+    const people = new Map<string, { id: number; user: JsonObject; paths: Set<string> }>();
     for (const room of this._rooms.all) {
       for (const { peerId, user } of room.peers) {
-        states.set(clientIdOf(peerId), {
+        const known = people.get(user.username);
+        const person = known ?? {
+          id: clientIdOf(peerId),
           user: awarenessUser(user),
-          current: `notebook:${room.path}`,
-          documents: [`notebook:${room.path}`]
-        });
+          paths: new Set<string>()
+        };
+        person.paths.add(room.path);
+        people.set(user.username, person);
       }
+    }
+    const states = new Map<number, JsonObject>();
+    for (const { id, user, paths } of people.values()) {
+      const documents = [...paths];
+      states.set(id, { user, current: `notebook:${documents[0]}`, documents });
     }
     setAwareness(this.awareness, states, this);
   }

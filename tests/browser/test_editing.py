@@ -166,19 +166,25 @@ def test_another_persons_caret_and_name_are_seen(lab: Lab) -> None:
 
 
 def test_who_is_there_and_where_is_seen_in_the_collaborators_panel(lab: Lab) -> None:
-    path = lab.write("x = 1")
-    alice, bob = lab.open(path), lab.open(path)
+    first, second = lab.write("x = 1"), lab.write("y = 1")
+    alice, bob = lab.open(first), lab.open(first)
+    for tab in (alice, bob):
+        tab.show(second)
     identity = bob.page.evaluate("window.jupyterapp.serviceManager.user.identity")
     panel = alice.page.locator(".jp-CollaboratorsList")
     alice.command("application:toggle-left-area")
     alice.page.locator('.lm-TabBar-tab[data-id="jp-collaboration-panel"]').click()
+    expect(panel.locator(".jp-CollaboratorHeader")).to_have_count(1)
     expect(panel).to_contain_text(identity["name"])
     expect(panel.locator(".jp-CollaboratorIcon")).to_have_text(identity["initials"])
     panel.locator(".jp-CollaboratorHeader").click()
-    expect(panel.locator(".jp-CollaboratorFile")).to_contain_text(path)
+    expect(panel.locator(".jp-CollaboratorFile")).to_have_text([first, second])
     alice.shot("collaborators", lab.artifacts)
+    panel.locator(".jp-CollaboratorFile").first.click()
+    alice.went_on(first)
     bob.context.close()
     expect(panel).not_to_contain_text(identity["name"])
+    expect(alice.dialogs).to_have_count(0)
 
 
 _MARK = """() => {
