@@ -71,10 +71,16 @@ $(DONE)/labextension: $(LAB_SOURCES) $(DONE)/labextension-modules $(DONE)/venv
 
 # The other extensions that make notebooks shared, apart from the environment, for the test that they and this one do not
 # fight. What they need besides is there already.
-$(DONE)/rivals: $(DONE)/venv
+$(DONE)/rivals: $(DONE)/venv $(DONE)/rivals-jsd
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/rivals --upgrade \
 	  jupyter-docprovider==3.0.4 jupyter-server-ydoc==3.0.4 jupyter-server-fileid==0.10.0 jupyter-ydoc==4.2.1 \
 	  pycrdt==0.14.13 pycrdt-websocket==0.16.5 pycrdt-store==0.1.5 sqlite-anyio==0.2.3
+	@touch $@
+
+$(DONE)/rivals-jsd: $(DONE)/venv
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/rivals-jsd --upgrade \
+	  jupyter-server-documents==0.3.3 jupyter-docprovider==3.0.4 jupyter-server-fileid==0.9.3 jupyter-ydoc==4.2.1 \
+	  pycrdt==0.14.13
 	@touch $@
 
 # The front end as a program that Python tests drive.

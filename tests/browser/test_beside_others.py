@@ -15,7 +15,7 @@ from tests.browser.conftest import ARTIFACTS, failed_name, start_server
 from tests.browser.lab import Lab
 from tests.support.server_process import TOKEN, ServerProcess
 
-RIVALS = Path(sys.prefix) / "rivals"
+INSTALLED = Path(sys.prefix)
 
 
 @pytest.fixture
@@ -55,21 +55,31 @@ def test_switched_off_it_leaves_jupyterlab_as_it_is(lab: Lab) -> None:
     assert alice.complaints == []
 
 
-JUPYTER_COLLABORATION = {
-    "extensions": ("jupyter_runtimed", "jupyter_server_fileid", "jupyter_server_ydoc"),
-    "environment": {"PYTHONPATH": str(RIVALS)},
-    "arguments": (f"--LabApp.extra_labextensions_path={RIVALS / 'share/jupyter/labextensions'}",),
-}
+def _beside(folder: str, *extensions: str) -> dict[str, object]:
+    """A server that has others' extensions, installed apart, too."""
+    return {
+        "extensions": ("jupyter_runtimed", "jupyter_server_fileid", *extensions),
+        "environment": {"PYTHONPATH": str(INSTALLED / folder)},
+        "arguments": (f"--LabApp.extra_labextensions_path={INSTALLED / folder / 'share/jupyter/labextensions'}",),
+    }
 
 
-@pytest.mark.parametrize("server", [JUPYTER_COLLABORATION], indirect=True)
-def test_it_steps_back_from_jupyter_collaboration_and_says_so_once(lab: Lab) -> None:
+JUPYTER_COLLABORATION = _beside("rivals", "jupyter_server_ydoc")
+SERVER_DOCUMENTS = _beside("rivals-jsd", "jupyter_server_documents")
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [(JUPYTER_COLLABORATION, "jupyter-collaboration"), (SERVER_DOCUMENTS, "jupyter-server-documents")],
+    indirect=["server"],
+)
+def test_it_steps_back_from_others_and_says_so_once(lab: Lab, name: str) -> None:
     path = lab.write("x = 1")
     alice = lab.open(path)
     toast = alice.page.locator(".Toastify__toast")
     expect(toast).to_have_count(1)
-    expect(toast).to_contain_text("jupyter-collaboration is installed")
-    alice.shot("rival", ARTIFACTS)
+    expect(toast).to_contain_text(f"{name} is installed")
+    alice.shot(f"beside-{name}", ARTIFACTS)
     bob = lab.open(path)
     alice.click(0).type("2")
     bob.wait_sources("x = 12")
