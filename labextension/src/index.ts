@@ -6,6 +6,7 @@ import { lazyOutputsPlugin } from './plugins/lazyOutputs.js';
 import { inputsPlugin } from './plugins/inputs.js';
 import { kernelControlPlugin } from './plugins/kernelControl.js';
 import { loadFailuresPlugin } from './plugins/loadFailures.js';
+import { lostCellPlugin } from './plugins/lostCell.js';
 import { pastedOutputsPlugin } from './plugins/pastedOutputs.js';
 import { roomsPlugin } from './plugins/rooms.js';
 import { statusPlugin } from './plugins/status.js';
@@ -26,6 +27,7 @@ export default findRival() !== null
       trustPlugin,
       lazyOutputsPlugin,
       cellStatesPlugin,
+      lostCellPlugin,
       kernelControlPlugin,
       statusPlugin,
       autosavePlugin,

@@ -192,6 +192,10 @@ export class Room
     return this.awareness.focus;
   }
 
+  focusLost(next: string | null): void {
+    this.awareness.loseFocus(next);
+  }
+
   cellsShown(cellIds: ReadonlySet<string> | null): void {
     this._cellsChanged.emit(cellIds);
   }

@@ -108,6 +108,25 @@ def test_who_types_in_a_cell_that_is_split_keeps_the_caret(two: Two) -> None:
         tab.wait_sources("first", "secon!d")
 
 
+def test_what_is_typed_in_a_cell_that_another_deletes_goes_into_no_other(two: Two) -> None:
+    alice, bob = two("a", "b", "c", "d")
+    bob.click(2).type("1")
+    alice.wait_sources("a", "b", "c1", "d")
+    alice.click(2).press("Escape", "d", "d")
+    bob.wait_sources("a", "b", "d")
+    bob.type("ddx2")
+    bob.wait_until("panel.content.activeCellIndex === 2 && panel.content.mode === 'command'")
+    bob.click(1).type("3")
+    for tab in (alice, bob):
+        tab.wait_sources("a", "b3", "d")
+    alice.click(1).press("Escape", "Shift+ArrowDown", "Shift+M")
+    bob.wait_sources("a", "b3\n\nd")
+    bob.type("ddx4")
+    bob.click(0).type("5")
+    for tab in (alice, bob):
+        tab.wait_sources("a5", "b3\n\nd")
+
+
 def test_undo_takes_back_only_ones_own_words(two: Two) -> None:
     alice, bob = two("base")
     alice.click(0).type(" alice")

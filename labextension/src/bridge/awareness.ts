@@ -6,6 +6,7 @@
  */
 import type { YNotebook } from '@jupyter/ydoc';
 import { JSONExt } from '@lumino/coreutils';
+import { Signal } from '@lumino/signaling';
 import * as Y from 'yjs';
 import { JsonObject } from '../automerge.js';
 import { isObject, NotebookDocument } from '../notebookDocument.js';
@@ -44,6 +45,13 @@ export class AwarenessBridge {
     }
   }
 
+  /** Others have deleted the cell this user was in; with the one that has its place. */
+  readonly focusLost = new Signal<this, string | null>(this);
+
+  loseFocus(next: string | null): void {
+    this.focusLost.emit(next);
+  }
+
   /** Say again where we are: a new connection knows nothing of it. */
   repeat(): void {
     this._told = null;
@@ -65,6 +73,7 @@ export class AwarenessBridge {
 
   dispose(): void {
     clearTimeout(this._timer);
+    Signal.clearData(this);
     this._shared.awareness.off('update', this._onUpdate);
   }
 

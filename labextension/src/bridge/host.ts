@@ -13,6 +13,8 @@ export interface IBridgeHost {
   readonly isLoading: boolean;
   /** The cell this user is in. */
   readonly focus: string | null;
+  /** Others have deleted the cell this user was in; this one, if any, has its place. */
+  focusLost(next: string | null): void;
   /** These cells are new, show another execution, or their execution has news; null: all of them. */
   cellsShown(cellIds: ReadonlySet<string> | null): void;
   /** Somebody edited here. */

@@ -3,7 +3,7 @@ import * as Y from 'yjs';
 import { JsonObject, Patch } from '../automerge.js';
 import { ICell, sameJson } from '../notebookDocument.js';
 import { AttachmentTranslator } from './attachments.js';
-import { makeYCell, YCellMap, yCellType, yMetadata, ySource } from './cells.js';
+import { makeYCell, YCellMap, yCellType, yId, yMetadata, ySource } from './cells.js';
 import { executionOf, IBridgeHost } from './host.js';
 import { pullMetadata } from './metadata.js';
 import { pullOrder } from './order.js';
@@ -80,12 +80,24 @@ export class NotebookPull {
   /** @returns ids of cells that were made */
   private _order(moved: ReadonlySet<string>): Set<string> {
     const made = new Set<string>();
-    pullOrder(this._shown, this._host.notebook, moved, this._host.focus, id => {
+    const { focus } = this._host;
+    const before = focus === null ? [] : this._shown.cells.map(yId);
+    pullOrder(this._shown, this._host.notebook, moved, focus, id => {
       made.add(id);
       return this._makeCell(id);
     });
     this._shown.remember();
+    if (focus !== null && before.includes(focus) && !this._shown.known.has(focus)) {
+      this._host.focusLost(this._inPlaceOf(focus, before));
+    }
     return made;
+  }
+
+  /** The cell that stands where another one stood. */
+  private _inPlaceOf(id: string, before: readonly string[]): string | null {
+    const place = before.indexOf(id);
+    const near = [...before.slice(place), ...before.slice(0, place).reverse()];
+    return near.find(other => this._shown.known.has(other)) ?? null;
   }
 
   private _makeCell(id: string): YCellMap {
