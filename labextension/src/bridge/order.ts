@@ -12,7 +12,7 @@ export interface IShownCells {
  * Give the shared model the document's cells in the document's order.
  *
  * A shared model cannot move a cell, only delete and insert it, and JupyterLab's list of cells knows nothing else
- * either: a cell that somebody moves is drawn anew in his own tab, too. So only cells that really moved, or changed their
+ * either: a cell is drawn anew even in the tab of who moves it. So only cells that really moved, or changed their
  * type, are made anew, and the caret stays in all others. When somebody else moves the very cell this user is in, the
  * cells around it are made anew instead, unless they are many.
  *
