@@ -100,7 +100,7 @@ $(DONE)/browser:
 # ---- what people type ---------------------------------------------------------------------------------------------
 
 lab: $(DONE)/venv $(DONE)/labextension
-	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) examples/welcome.ipynb
+	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=examples --LabApp.default_url=/lab/tree/welcome.ipynb $(LAB_ARGS)
 
 check: lint types layers front-check
 
