@@ -154,7 +154,10 @@ class Durability:
         if self._log is not None:
             try:
                 await self._log.close()
-            except Exception as error:  # a log that is not let go of would keep the room from being opened again
+            except (
+                RuntimedError,
+                OSError,
+            ) as error:  # a log that is not let go of would keep the room from being opened again
                 _log.error("changes may be lost room=%s: %s", self._room.id, error)
                 self._log.abandon()
 

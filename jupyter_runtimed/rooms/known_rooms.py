@@ -9,7 +9,7 @@ import logging
 from collections.abc import Container
 from typing import Any
 
-from jupyter_runtimed.core.errors import ActiveElsewhere
+from jupyter_runtimed.core.errors import ActiveElsewhere, RuntimedError
 from jupyter_runtimed.core.ids import RoomId
 from jupyter_runtimed.core.journal import CorruptJournal, RoomMeta
 from jupyter_runtimed.rooms.disk_merge import says_something
@@ -42,7 +42,7 @@ class KnownRooms:
         """As `own`, of an open room that has no file any more: nobody else knows its id, so failures do not matter."""
         try:
             await self.own(room_id)
-        except Exception:  # the room is open, and has people's work in it
+        except (RuntimedError, OSError):  # the room is open, and has people's work in it
             _log.exception("no lease for a room without a file room=%s", room_id)
             self._owned.add(room_id)
 
@@ -61,7 +61,7 @@ class KnownRooms:
         if self._services.leases is not None:
             try:
                 await self._services.leases.release(name)
-            except Exception:  # the room is closed either way
+            except (RuntimedError, OSError):  # the room is closed either way
                 _log.exception("lease not given up name=%s", name)
 
     async def of_file(self, identity: Identity, open_rooms: Container[str]) -> Restored | None:
@@ -124,7 +124,7 @@ class KnownRooms:
             try:
                 identity = await self._services.contents.identify(new + path[len(old) :])
                 await self._logs.move(RoomId(meta.room_id), identity.api_path, identity.key)
-            except Exception as error:  # the other logs follow all the same
+            except (RuntimedError, OSError) as error:  # the other logs follow all the same
                 _log.warning("rename not followed in the log room=%s path=%s error=%s", meta.room_id, path, error)
 
     def meta(self, room_id: str) -> RoomMeta | None:

@@ -110,9 +110,7 @@ class Loader:
         """
         try:
             return await self._run(path)
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                raise
+        except Exception as error:  # whatever it was, nobody shall see half of a file
             if self.is_open:
                 self._take_back()
             if isinstance(error, LoadFailed):
