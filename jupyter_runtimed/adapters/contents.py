@@ -18,6 +18,7 @@ import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -248,7 +249,8 @@ class ServerContents:
         data = self._run_pre_save_hooks(path, data)
         os_path = self._os_path(path)
         await asyncio.to_thread(replace_file, os_path, data, expected=expected, create=create)
-        self._saw(path, os_path.stat())
+        with suppress(OSError):  # somebody may have taken it away already
+            self._saw(path, os_path.stat())
         await self._run_post_save_hooks(path, os_path)
         manager.emit(data={"action": "save", "path": path})
         return data

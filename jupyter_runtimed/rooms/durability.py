@@ -154,10 +154,8 @@ class Durability:
         if self._log is not None:
             try:
                 await self._log.close()
-            except (
-                RuntimedError,
-                OSError,
-            ) as error:  # a log that is not let go of would keep the room from being opened again
+            except (RuntimedError, OSError) as error:
+                # A log that is not let go of would keep the room from being opened again.
                 _log.error("changes may be lost room=%s: %s", self._room.id, error)
                 self._log.abandon()
 
