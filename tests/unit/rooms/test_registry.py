@@ -39,6 +39,14 @@ async def untitled(w: World) -> tuple[Room, Client]:
     return room, alice
 
 
+async def visited(w: World, path: str) -> tuple[Room, Client]:
+    """The room of a file, and alice in it."""
+    room = await w.open(path)
+    alice = Client("alice").connect(room.hub)
+    await rest(alice)
+    return room, alice
+
+
 def sources(w: World, path: str) -> list[str]:
     return ["".join(cell["source"]) for cell in json.loads(w.contents.files[path])["cells"]]
 
@@ -308,9 +316,7 @@ async def test_saving_to_its_own_file_under_another_spelling_is_a_plain_save() -
 
 async def test_a_rename_is_followed_with_room_peers_and_kernel() -> None:
     w = World(a=notebook(3))
-    room = await w.open("a.ipynb")
-    alice = Client("alice").connect(room.hub)
-    await rest(alice)
+    room, alice = await visited(w, "a.ipynb")
     w.contents.rename("a.ipynb", "b.ipynb")
     await w.registry.path_renamed("a.ipynb", "b.ipynb")
     await rest(alice)
@@ -325,9 +331,7 @@ async def test_a_rename_is_followed_with_room_peers_and_kernel() -> None:
 
 async def test_a_file_that_another_program_moved_is_followed() -> None:
     w = World(a=notebook(3))
-    room = await w.open("a.ipynb")
-    alice = Client("alice").connect(room.hub)
-    await rest(alice)
+    room, alice = await visited(w, "a.ipynb")
     w.contents.rename("a.ipynb", "f/b.ipynb")
     await w.clock.advance(Limits().disk_check_s + 1)
     await rest(alice)
@@ -341,9 +345,7 @@ async def test_a_file_that_another_program_moved_is_followed() -> None:
 @pytest.mark.parametrize("trigger", ["open", "save", "autosave"])
 async def test_a_file_that_was_moved_is_followed_by_whoever_comes_first(trigger: str) -> None:
     w = World(a=notebook(3))
-    room = await w.open("a.ipynb")
-    alice = Client("alice").connect(room.hub)
-    await rest(alice)
+    room, alice = await visited(w, "a.ipynb")
     alice.type_text("c0", 0, "mine ")
     await rest(alice)
     w.contents.rename("a.ipynb", "b.ipynb")
@@ -374,9 +376,7 @@ async def test_a_moved_file_that_is_open_in_another_room_is_left_to_it() -> None
 
 async def test_a_file_that_is_away_for_a_moment_is_not_followed() -> None:
     w = World(a=notebook(3))
-    room = await w.open("a.ipynb")
-    alice = Client("alice").connect(room.hub)
-    await rest(alice)
+    room, alice = await visited(w, "a.ipynb")
     w.contents.rename("a.ipynb", "backup.ipynb")
     looking = asyncio.ensure_future(room.save())
     await settle()
@@ -479,9 +479,7 @@ async def test_a_deleted_folder_detaches_its_rooms_and_keeps_them() -> None:
 
 async def test_closing_saves_shuts_the_kernel_down_and_tells_the_sockets() -> None:
     w = World(a=notebook(3))
-    room = await w.open("a.ipynb")
-    alice = Client("alice").connect(room.hub)
-    await rest(alice)
+    room, alice = await visited(w, "a.ipynb")
     alice.type_text("c0", 0, "last ")
     await w.registry.close(room.id)
     assert sources(w, "a.ipynb")[0] == "last x = 0" and alice.socket.close_code == 4409
@@ -521,9 +519,7 @@ async def test_a_room_that_cannot_be_saved_is_kept_and_says_why() -> None:
 
 async def test_what_is_typed_while_a_room_is_being_closed_is_saved_too() -> None:
     w = World(a=notebook(3))
-    room = await w.open("a.ipynb")
-    alice = Client("alice").connect(room.hub)
-    await rest(alice)
+    room, alice = await visited(w, "a.ipynb")
     alice.type_text("c0", 0, "1")
     w.contents.doors.shut("write")
     closing = asyncio.ensure_future(w.registry.close(room.id))
@@ -590,9 +586,7 @@ async def test_the_server_saves_what_it_can_when_it_stops() -> None:
 
 async def test_an_idle_room_is_saved_and_then_closed() -> None:
     w = World(a=notebook(3), settings=RoomSettings(autosave=False, idle_s=60))
-    room = await w.open("a.ipynb")
-    alice = Client("alice").connect(room.hub)
-    await rest(alice)
+    room, alice = await visited(w, "a.ipynb")
     alice.type_text("c0", 0, "1")
     await rest(alice)
     alice.disconnect()
