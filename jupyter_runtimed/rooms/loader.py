@@ -126,6 +126,7 @@ class Loader:
             len(state.content) > LARGE_BYTES, lambda: _begin(state, self._settings.limits)
         )
         await self._load_cells(imported, batches, first)
+        await self._yield_turn()  # the cells are sent, and who has just come is heard, before the outputs are begun
         await self._load_outputs(imported)
         if not self._notebook.replica.is_hot:
             self._notebook.seed(imported.cells, imported.metadata, imported.root)

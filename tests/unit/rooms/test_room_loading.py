@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from jupyter_runtimed.core.crdt import Engine, new_actor
 from jupyter_runtimed.core.errors import Forbidden, LoadFailed, Loading
 from jupyter_runtimed.core.frames import FrameType
+from jupyter_runtimed.core.ids import BlobHash
 from jupyter_runtimed.core.ipynb import Import
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.rooms.room import Room
@@ -157,6 +159,25 @@ async def test_a_peer_that_was_here_before_brings_its_edits_when_the_load_has_en
     await rest(returning)
     assert level(room.notebook.replica, returning)
     assert room.notebook.cell("c3").source == "offline x = 3" and len(room.notebook.cells()) == 60
+
+
+async def test_cells_are_sent_before_work_begins_on_the_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    w = World(a=notebook(1, outputs=True), settings=RoomSettings(load_step_s=60))
+    w.contents.doors.shut("read", "a.ipynb")
+    room, _ = await w.registry.open("a.ipynb")
+    alice = Client("alice").connect(room.hub)
+    await rest(alice)
+    sent: list[int] = []
+    store = w.blobs.put_many
+
+    async def put_many(items: Sequence[bytes]) -> list[BlobHash]:
+        sent.append(sum(frame[0] == FrameType.NOTEBOOK_SYNC and len(frame) > 200 for frame in alice.socket.sent))
+        return await store(items)
+
+    monkeypatch.setattr(w.blobs, "put_many", put_many)
+    w.contents.doors.open("read", "a.ipynb")
+    await room.until_ready()
+    assert sent[:1] == [1]
 
 
 async def test_outputs_become_blobs_before_the_runtime_document_names_them() -> None:
