@@ -1,4 +1,4 @@
-"""A disk that takes no more, and one that refuses: the limit and the modes are the kernel's, the server is a process.
+"""A disk that takes no more, and one that refuses: disk, limit and modes are the kernel's, the server is a process.
 
 Every time the same is to be seen: two people go on, the status says that nothing is saved and why, it is tried again
 by itself, and once the disk gives way all is in the file.
@@ -13,7 +13,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,26 +110,70 @@ async def two_in(server: ServerProcess) -> AsyncIterator[Two]:
             yield Two(server, typist, reader)
 
 
-def take_no_more(server: ServerProcess) -> None:
-    """From now on no file of the server's grows over a size."""
-    assert server.process is not None
-    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (FULL_BYTES, hard))
+class LimitedFiles:
+    """No file of the server's may grow over a size: a full disk, as far as writing goes."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+
+    def seen(self, path: Path) -> Path:
+        """Where the test finds what the server has at a path."""
+        return path
+
+    def fill(self) -> None:
+        self._limit(FULL_BYTES)
+
+    def free(self) -> None:
+        self._limit(None)
+
+    def _limit(self, size: int | None) -> None:
+        assert self._server.process is not None
+        pid = self._server.process.pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
 
 
-def take_more_again(server: ServerProcess) -> None:
-    assert server.process is not None
-    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+class SmallDisk:
+    """All that the server keeps is on a file system of some megabytes, which only the server has mounted."""
+
+    SCRIPT = """
+        new=$(mktemp -d) && mount -t tmpfs -o size=12m tmpfs "$new" && cp -a "$0/." "$new" &&
+        mount --bind "$new" "$0" && cd "$0" && exec "$@"
+    """
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        server.below = ("unshare", "--map-root-user", "--mount", "sh", "-c", self.SCRIPT, str(server.home))
+        if subprocess.run([*server.below, "true"], capture_output=True).returncode:
+            pytest.skip("no file system can be mounted here, not even in a namespace of its own")
+
+    def seen(self, path: Path) -> Path:
+        assert self._server.process is not None
+        return Path(f"/proc/{self._server.process.pid}/root", *path.parts[1:])
+
+    def fill(self) -> None:
+        with self._filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    def free(self) -> None:
+        self._filler.unlink()
+
+    @property
+    def _filler(self) -> Path:
+        return self.seen(self._server.home / "filler")
 
 
-async def test_a_full_disk(server: ServerProcess) -> None:
+@pytest.mark.parametrize("kind", [LimitedFiles, SmallDisk])
+async def test_a_full_disk(server: ServerProcess, kind: type[LimitedFiles | SmallDisk]) -> None:
+    disk = kind(server)
     try:
         await asyncio.to_thread(server.start)
         async with two_in(server) as two:
+            two.file = disk.seen(two.file)
             await two.type("before;")
             await two.is_saved()
-            take_no_more(server)
+            disk.fill()
             await two.type("x" * FULL_BYTES)
             await two.is_told("out_of_space")
             before = two.in_file()
@@ -139,12 +183,12 @@ async def test_a_full_disk(server: ServerProcess) -> None:
             await two.type("meanwhile;")
             refused = await two.typist.request("save_notebook", required_heads=two.typist.heads())
             assert refused["error"]["code"] == "out_of_space" and two.in_file() == before
-            take_more_again(server)
+            disk.free()
             await two.is_saved()
             await two.typist.until(
                 lambda: two.status["durable_heads"] == two.typist.heads() and not two.status["log_error"]
             )
-        assert not list(two.file.parent.glob(".~*")), "nothing half-written is left beside it"
+            assert not list(two.file.parent.glob(".~*")), "nothing half-written is left beside it"
     finally:
         server.stop()
 
