@@ -311,7 +311,8 @@ class Hub:
             self._send_status(peer, status)
             self._join_runtime(peer)
         self._flush_sync(peer, FrameType.RUNTIME_SYNC, self._runtime)
-        may_tell = self._may_tell(peer, self._notebook, self._runtime)
+        has_to_know = peer.status_due or not peer.was_level
+        may_tell = has_to_know and self._may_tell(peer, self._notebook, self._runtime)
         while peer.outbox and peer.is_drained:
             self._send(peer, peer.take())
         if peer.presence_due and peer.is_drained:
