@@ -64,10 +64,15 @@ def test_a_change_on_disk_comes_in_without_a_question(lab: Lab, two: Two) -> Non
         expect(tab.dialogs).to_have_count(0)
 
 
-def test_a_rename_is_followed_in_both_tabs(lab: Lab, two: Two) -> None:
+@pytest.mark.parametrize("by", ["JupyterLab", "another program"])
+def test_a_rename_is_followed_in_both_tabs(lab: Lab, two: Two, by: str) -> None:
     alice, bob = two("x = 1")
     renamed = f"renamed-{alice.path}"
-    alice.page.evaluate("([a, b]) => window.jupyterapp.serviceManager.contents.rename(a, b)", [alice.path, renamed])
+    if by == "JupyterLab":
+        rename = "([a, b]) => window.jupyterapp.serviceManager.contents.rename(a, b)"
+        alice.page.evaluate(rename, [alice.path, renamed])
+    else:
+        (lab.server.root / alice.path).rename(lab.server.root / renamed)
     for tab in (alice, bob):
         tab.wait_until(f"panel.context.path === {json.dumps(renamed)}")
     alice.click(0).type("2").press("Control+s")
