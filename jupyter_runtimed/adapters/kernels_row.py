@@ -41,8 +41,7 @@ class SessionRow:
     @property
     def manager(self) -> Any:
         """The kernel's own manager; None when the server has no such kernel (any more)."""
-        kernels, kernel_id = self._server.kernels, self.kernel_id
-        return kernels.get_kernel(kernel_id) if kernel_id is not None and kernel_id in kernels else None
+        return self._server.manager(self.kernel_id)
 
     def find(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         """The row among all the server's."""

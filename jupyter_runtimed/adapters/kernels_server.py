@@ -42,6 +42,10 @@ class Server:
     spawn: Spawn
     start_timeout_seconds: float
 
+    def manager(self, kernel_id: str | None) -> Any:
+        """A kernel's own manager; None when there is no such kernel (any more)."""
+        return self.kernels.get_kernel(kernel_id) if kernel_id is not None and kernel_id in self.kernels else None
+
     async def rows(self) -> list[dict[str, Any]]:
         """All sessions that have a kernel, as models, the oldest first. Raises ForeignError."""
         rows: list[dict[str, Any]] = await call(self.sessions.list_sessions)

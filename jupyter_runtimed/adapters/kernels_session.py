@@ -46,8 +46,9 @@ class JupyterKernelSession:
         self._lost_at: float | None = None
         self._has_died = False
         self._lost_life: Any = None
-        self._unreachable: tuple[str, Any] | None = None
+        self._unreachable: tuple[str | None, Any] | None = None
         self._connected_to: str | None = None
+        self._following: asyncio.Task[KernelInfo] | None = None
 
     # ---- the port ----------------------------------------------------------------------------------------------
 
@@ -64,13 +65,12 @@ class JupyterKernelSession:
 
     async def start(self, kernel_name: str | None) -> KernelInfo:
         """Use the kernel of the session at the path, or start one, and wait until it answers."""
+        if kernel_name not in {None, self._row.kernel_name}:
+            self._stop_following()
         async with self._lock:
             try:
-                found = await self._attach()
+                found = await self._attach(kernel_name)
             except KernelDied:
-                await self._remove()
-                found = None
-            if found is not None and kernel_name not in {None, found.name}:
                 await self._remove()
                 found = None
             if found is None:
@@ -121,6 +121,7 @@ class JupyterKernelSession:
 
     async def restart(self) -> KernelInfo:
         """Restart the kernel and wait until it answers."""
+        self._stop_following()
         async with self._lock:
             if self._row.manager is None:
                 raise NoKernel("there is no kernel to restart")
@@ -138,6 +139,7 @@ class JupyterKernelSession:
 
     async def shutdown(self) -> None:
         """Shut the kernel and its session down."""
+        self._stop_following()
         async with self._lock:
             await self._remove()
 
@@ -156,6 +158,7 @@ class JupyterKernelSession:
     async def close(self) -> None:
         """Let go of the kernel, which lives on."""
         self.is_closed = True
+        self._stop_following()
         self._disconnect()
 
     # ---- what others do --------------------------------------------------------------------------------------
@@ -240,12 +243,22 @@ class JupyterKernelSession:
         self._tell_lost(message, "restarting")
         if row is not None:
             self._row.bind(row)
+        connecting = self._connect(message, may_be_busy=not is_new, is_chosen=is_chosen)
+        self._following = following = self._server.spawn(connecting, "kernel follow")
         try:
-            await self._connect(message, may_be_busy=not is_new, is_chosen=is_chosen)
+            await asyncio.wait({following})
+            if not following.cancelled():
+                following.result()
         except RuntimedError as error:
-            assert self._row.kernel_id is not None
             self._unreachable = (self._row.kernel_id, life_of(self._row.manager))
             self._tell_gone(error.message, "dead")
+        finally:
+            self._following = None
+
+    def _stop_following(self) -> None:
+        """Wait no longer for a kernel of others: the room does something to it, whether it answers or not."""
+        if self._following is not None:
+            self._following.cancel()
 
     async def _give_up(self, message: str) -> None:
         self._tell_lost(message, "dead")
@@ -254,9 +267,7 @@ class JupyterKernelSession:
 
     def _is_unreachable(self, row: dict[str, Any]) -> bool:
         """Whether this very process did not answer before."""
-        kernel_id, kernels = row["kernel"]["id"], self._server.kernels
-        manager = kernels.get_kernel(kernel_id) if kernel_id in kernels else None
-        return self._unreachable == (kernel_id, life_of(manager))
+        return self._unreachable == (row["kernel"]["id"], life_of(self._server.manager(row["kernel"]["id"])))
 
     def _has_waited_long(self) -> bool:
         return self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > _RETURN_SECONDS
@@ -265,30 +276,34 @@ class JupyterKernelSession:
         if self._line is not None:
             self._disconnect()
             self._lost_at = asyncio.get_running_loop().time()
-            self._tell(KernelNews.LOST, message, status)
+            self._tell(KernelNotice(KernelNews.LOST, message, status))
 
     def _tell_gone(self, message: str, status: str) -> None:
         self._disconnect()
         self._row.unbind()
         self._lost_at = None
         self._has_died = False
-        self._tell(KernelNews.GONE, message, status)
+        self._tell(KernelNotice(KernelNews.GONE, message, status))
 
-    def _tell(
-        self, news: KernelNews, message: str, status: str, kernel: KernelInfo | None = None, *, is_chosen: bool = False
-    ) -> None:
-        log.info("kernel %s path=%s kernel=%s cause=%s", news.value, self._row.path, self._row.kernel_id, message)
-        self._inbox.put(KernelNotice(news, message, status, kernel, is_chosen))
+    def _tell(self, notice: KernelNotice) -> None:
+        told, row = notice.news.value, self._row
+        log.info("kernel %s path=%s kernel=%s cause=%s", told, row.path, row.kernel_id, notice.message)
+        self._inbox.put(notice)
 
     # ---- connecting ------------------------------------------------------------------------------------------------
 
-    async def _attach(self) -> KernelInfo | None:
+    async def _attach(self, kernel_name: str | None = None) -> KernelInfo | None:
+        """Use the kernel there is; one of another name than was asked for is removed."""
         row = self._row.find(await self._server.rows())
         if row is None:
             return None
-        if row["kernel"]["id"] == self._row.kernel_id and self._kernel is not None:
-            return self._kernel
+        is_ours = row["kernel"]["id"] == self._row.kernel_id
         self._row.bind(row)
+        if kernel_name not in {None, self._row.kernel_name}:
+            await self._remove()
+            return None
+        if is_ours and self._kernel is not None:
+            return self._kernel
         return await self._connect("a kernel was found", may_be_busy=True)
 
     async def _connect_new(self, message: str) -> KernelInfo:
@@ -317,7 +332,7 @@ class JupyterKernelSession:
         self._kernel = kernel
         self._lost_at = None
         self._has_died = False
-        self._tell(KernelNews.READY, message, "busy" if is_busy else "idle", kernel, is_chosen=is_chosen)
+        self._tell(KernelNotice(KernelNews.READY, message, "busy" if is_busy else "idle", kernel, is_chosen))
         line = self._line
         assert line is not None
         line.deliver_to(self._inbox.put)

@@ -46,7 +46,7 @@ class Crowd:
         actions = {
             self.execute: 12, self.run_some: 4, self.interrupt: 6, self.restart: 3, self.shut_down: 2, self.start: 2,
             self.clear: 3, self.answer: 4, self.ask: 3, self.delete: 1, self.kill: 2, self.others_restart: 2,
-            self.others_choose: 1, self.others_shut_down: 1, self.pause: 8,
+            self.others_start: 2, self.others_choose: 1, self.others_shut_down: 1, self.pause: 8,
         }  # fmt: skip
         (action,) = self.rng.choices(list(actions), list(actions.values()))
         self.done.append(action.__name__)
@@ -128,6 +128,12 @@ class Crowd:
     async def _session(self) -> dict[str, Any] | None:
         sessions = await self._jupyter("GET", "sessions")
         return next((session for session in sessions if session["path"] == self.path), None)
+
+    async def others_start(self, _: BarePeer) -> None:
+        """What JupyterLab does when it opens a notebook."""
+        if await self._session() is None:
+            body = {"path": self.path, "name": self.path, "type": "notebook", "kernel": {"name": "python3"}}
+            self._asking.append(asyncio.ensure_future(self._jupyter("POST", "sessions", body)))
 
     async def others_restart(self, _: BarePeer) -> None:
         session = await self._session()

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.conftest import code_cell
 from tests.conformance.test_bad_kernels import kernel_of, with_kernel
 from tests.conformance.test_running import finished, run, text_of
-from tests.conformance.test_shared_kernels import jupyter, session_at
+from tests.conformance.test_shared_kernels import jupyter, kernel_is, session_at
 from tests.support.server_process import ServerProcess
 
 LAUNCH = f"exec {sys.executable} -m ipykernel_launcher -f $0"
@@ -75,13 +76,12 @@ async def test_a_kernel_that_others_restart_while_it_starts_is_waited_for(visit:
             await peer.request("run_all_cells")
             session = await session_of(v, slow, room["path"])
             for times in (1, 2):
-                restarting = asyncio.ensure_future(jupyter(v, "POST", f"kernels/{session['kernel']['id']}/restart"))
+                await jupyter(v, "POST", f"kernels/{session['kernel']['id']}/restart")
                 await slow.launched(times + 1)
             slow.go.touch()
             assert [(await finished(peer, cell_id))["status"] for cell_id in ("c0", "c1")] == ["done", "done"]
             assert text_of(peer.outputs_of("c1")[0]) == "too\n"
             assert kernel_of(peer)["kernel_id"] == session["kernel"]["id"]
-            await restarting
 
 
 async def test_a_kernel_that_others_choose_while_another_one_starts_is_the_one(visit: Any) -> None:
@@ -110,6 +110,41 @@ async def test_a_kernel_that_others_shut_down_while_it_starts_ends_what_waits_fo
             ended = await finished(peer, "c0", 5)
             assert ended["status"] == "error" and ended["error"]["code"] == "kernel_died"
             assert await session_at(v, room["path"]) is None and kernel_of(peer)["kernel_id"] is None
+
+
+@pytest.mark.parametrize("way_out", ["shutdown_kernel", "start_kernel"])
+async def test_nobody_has_to_wait_for_a_kernel_that_others_chose_and_that_does_not_answer(
+    visit: Any, way_out: str
+) -> None:
+    async with visit() as v, v.joined(code_cell("print('ran')", "a")) as (peer, room):
+        await run(peer, "a")
+        session = await session_at(v, room["path"])
+        await jupyter(v, "PATCH", f"sessions/{session['id']}", {"kernel": {"name": "mute"}})
+        await peer.until(lambda: kernel_of(peer)["status"] == "restarting")
+        answer = await peer.request(way_out, **({"kernel_name": "python3"} if way_out == "start_kernel" else {}))
+        assert answer["ok"], answer
+        now = await session_at(v, room["path"])
+        assert now is None if way_out == "shutdown_kernel" else now["kernel"]["name"] == "python3"
+        names = [kernel["name"] for kernel in await jupyter(v, "GET", "kernels")]
+        assert "mute" not in names, "it was left to itself"
+        assert (await peer.request("start_kernel", kernel_name="python3"))["ok"]
+        assert (await run(peer, "a"))["status"] == "done"
+
+
+async def test_a_kernel_that_others_chose_can_be_restarted_before_it_answers(visit: Any) -> None:
+    async with visit() as v, v.joined(code_cell("print('ran')", "a")) as (peer, room):
+        await run(peer, "a")
+        slow = Slow(v.server.home)
+        session = await session_at(v, room["path"])
+        await jupyter(v, "PATCH", f"sessions/{session['id']}", {"kernel": {"name": "slow"}})
+        await peer.until(lambda: kernel_of(peer)["status"] == "restarting")
+        await slow.launched(1)
+        restarting = asyncio.ensure_future(peer.request("restart_kernel"))
+        await slow.launched(2)
+        slow.go.touch()
+        assert (await restarting)["ok"]
+        await kernel_is(peer, name="slow", status="idle")
+        assert (await run(peer, "a"))["status"] == "done"
 
 
 async def test_a_kernel_that_never_answers_is_given_up_in_the_time_there_is(visit: Any) -> None:
