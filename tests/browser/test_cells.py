@@ -150,9 +150,13 @@ def test_find_and_replace_goes_through_all_cells(two: Two) -> None:
     page.locator(".jp-DocumentSearch-toggle-wrapper").click()
     page.get_by_placeholder("Replace").fill("eggs")
     expect(page.locator(".jp-DocumentSearch-index-counter")).to_contain_text("/4")
+    # Meanwhile another writes in front of what was found.
+    bob.click(0, end=False).press("Control+Home").type("more_")
+    bob.click(2, end=False).press("Control+Home").type("spam + ")
+    alice.wait_sources("more_spam = 1", "some spam", "spam + spam + spam")
     page.get_by_role("button", name="Replace All").click()
     for tab in (alice, bob):
-        tab.wait_sources("eggs = 1", "some eggs", "eggs + eggs")
+        tab.wait_sources("more_eggs = 1", "some eggs", "eggs + eggs + eggs")
 
 
 def test_an_image_is_pasted_into_markdown(lab: Lab, two: Two) -> None:
