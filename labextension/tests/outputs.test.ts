@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { YCodeCell, YNotebook } from '@jupyter/ydoc';
 import { MemoryTransport } from '../src/memoryTransport.js';
 import { Room } from '../src/room.js';
 import { Hub, settle } from './support/hub.js';
-import { exchange, ITab, openTab, TestServer } from './support/rooms.js';
+import { closedAfterwards, exchange, ITab, openTab, TestServer } from './support/rooms.js';
 
 const BLOB = 'ab'.repeat(32);
 const SHOWN = { output_type: 'display_data', data: { 'text/plain': 'a long text' }, metadata: {} };
-const opened: ITab[] = [];
-
-after(() => opened.forEach(({ shared, room }) => (room.dispose(), shared.dispose())));
 
 function hubWithBlob(): Hub {
   const hub = new Hub([
@@ -37,9 +34,7 @@ async function openUnseen(hub: Hub): Promise<ITab & { fetched: string[] }> {
   await room.start();
   hub.connect(transport);
   settle(hub, transport);
-  const tab = { room, shared, transport, server, fetched };
-  opened.push(tab);
-  return tab;
+  return closedAfterwards({ room, shared, transport, server, fetched });
 }
 
 function outputs(tab: ITab, index: number): unknown[] {
@@ -81,7 +76,6 @@ for (const isSeen of [true, false]) {
 test('outputs of another notebook are of no execution here', async () => {
   const hub = hubWithBlob();
   const tab = await openTab(hub);
-  opened.push(tab);
   const stranger = { output_type: 'stream', name: 'stdout', text: 'from elsewhere' };
   tab.shared.insertCell(2, {
     cell_type: 'code',
