@@ -13,7 +13,7 @@ UNIT_TESTS := tests/unit tests/contracts tests/architecture
 FAST_TESTS := $(UNIT_TESTS) tests/properties
 SERVER_TESTS := tests/conformance tests/integration
 IN_PARALLEL := --numprocesses auto --dist worksteal
-# These mostly wait, for servers and kernels to start; a file's tests share a server.
+# These mostly wait, for servers, kernels and pages to start; a file's tests share a server.
 FILES_IN_PARALLEL := --numprocesses 2 --dist loadfile
 # A server, a kernel and a browser on two busy cores now and then miss a deadline: what failed is shown, and run once
 # more, alone. What fails twice fails.
@@ -126,9 +126,9 @@ test-fast: $(DONE)/venv $(DONE)/js
 test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(DONE)/labextension-tests $(DONE)/browser
 	$(call twice,$(FILES_IN_PARALLEL),$(SERVER_TESTS))
 
-# In a process of their own: the browser's driver runs an event loop that other tests must not meet.
+# In processes of their own: the browser's driver runs an event loop that other tests must not meet.
 test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser $(DONE)/rivals
-	$(call twice,,tests/browser)
+	$(call twice,$(FILES_IN_PARALLEL),tests/browser)
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && npm test
