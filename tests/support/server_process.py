@@ -122,8 +122,12 @@ class ServerProcess:
             time.sleep(0.05)
         raise RuntimeError(f"the server did not answer in {deadline_s} s:\n{self.log[-4000:]}")
 
-    def stop(self, deadline_s: float = 30.0) -> None:
-        """A normal stop: SIGTERM, as a service manager would."""
+    def stop(self, deadline_s: float = 15.0) -> None:
+        """A normal stop: SIGTERM, as a service manager would.
+
+        A Jupyter server that serves pages now and then has done everything and does not end, because a worker thread
+        of its contents manager was just starting (jupyterlab issue 10442). A service manager kills it then.
+        """
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
