@@ -203,7 +203,7 @@ class ServerContents:
     async def moved_to(self, path: str, sha256: str) -> str | None:
         """See the port."""
         seen = self._sightings.get(path)
-        if seen is None or self._os_path(path).exists():
+        if seen is None or not _is_gone(self._os_path(path)):
             return None
         root = Path(self._manager.root_dir)
         found = await asyncio.to_thread(find_moved, root, self._os_path(path), seen, sha256, ENDING)
@@ -293,6 +293,17 @@ class ServerContents:
             return Path(self._manager._get_os_path(path))  # noqa: SLF001 - the check against leaving the root is there
         except HTTPError as error:
             raise _translated(error, path) from error
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is no file at a path; a folder that cannot be looked into may still have it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 async def _digest(data: bytes) -> str:

@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import { YCodeCell, YMarkdownCell } from '@jupyter/ydoc';
 import { FrameType } from '../src/frames.js';
 import { Hub, settle } from './support/hub.js';
-import { exchange, ids, openTab, sources, two } from './support/rooms.js';
+import { exchange, ids, sources } from './support/rooms.js';
+import { open, two } from './support/tabs.js';
 
 test('a tab shows the cells of the document', async () => {
-  const tab = await openTab(two());
+  const tab = await open(two());
   await tab.room.opening.begun;
   assert.deepEqual(ids(tab), ['one', 'two']);
   assert.deepEqual(sources(tab), ['x = 1', 'hé😀']);
@@ -14,7 +15,7 @@ test('a tab shows the cells of the document', async () => {
 });
 
 test('what is typed is in the document before control returns', async () => {
-  const tab = await openTab(two());
+  const tab = await open(two());
   tab.shared.cells[1].updateSource(4, 4, '!');
   assert.equal(tab.room.notebook.source('two'), 'hé😀!');
   assert.equal(tab.shared.dirty, false, 'the server has it in a moment');
@@ -22,7 +23,7 @@ test('what is typed is in the document before control returns', async () => {
 
 test('two tabs type in one cell, emoji and all, and agree', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   alice.shared.cells[1].updateSource(0, 0, '👩‍🔬a');
   bob.shared.cells[1].updateSource(4, 4, 'b🎉');
   exchange(hub, alice, bob);
@@ -33,7 +34,7 @@ test('two tabs type in one cell, emoji and all, and agree', async () => {
 
 test('a cell that gets a whole new text is changed only where that differs', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   const caret = hub.notebook.cursor(hub.text('one'), 4);
   alice.shared.cells[0].setSource('= 1');
   bob.shared.cells[0].updateSource(4, 4, '0'); // before he has heard of it
@@ -47,7 +48,7 @@ test('a cell that gets a whole new text is changed only where that differs', asy
 
 test('undo takes back only what was typed here', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   alice.shared.cells[0].updateSource(5, 5, ' + a');
   exchange(hub, alice, bob);
   bob.shared.cells[0].updateSource(0, 0, 'b = ');
@@ -62,7 +63,7 @@ test('a cell that is moved keeps its identity in the document', async () => {
   const hub = new Hub(
     ['a', 'b', 'c', 'd'].map((id, index) => ({ id, source: id, position: `b${index + 1}` }))
   );
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   const [before, object] = [bob.shared.cells[1], hub.cell('d')];
   alice.shared.moveCell(3, 0);
   exchange(hub, alice, bob);
@@ -85,7 +86,7 @@ test('the cell somebody is in stays when another moves it', async () => {
   const hub = new Hub(
     ['a', 'b', 'c', 'd'].map((id, index) => ({ id, source: id, position: `b${index + 1}` }))
   );
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   for (const [from, to] of [
     [0, 3],
     [3, 1],
@@ -109,7 +110,7 @@ test('JupyterLab hears of one coming or going at a time', async () => {
       position: `b${index + 1}`
     }))
   );
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   const steps: number[] = [];
   bob.shared.changed.connect((_, { cellsChange }) => {
     steps.push((cellsChange ?? []).filter(({ retain }) => retain === undefined).length);
@@ -125,7 +126,7 @@ test('JupyterLab hears of one coming or going at a time', async () => {
 
 test('a type change keeps the cell', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   const object = hub.cell('one');
   const json = alice.shared.cells[0].toJSON();
   alice.shared.transact(() => {
@@ -140,7 +141,7 @@ test('a type change keeps the cell', async () => {
 
 test('cells are inserted, deleted, and an undone deletion brings one back', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   alice.shared.insertCell(1, { cell_type: 'code', source: 'new' } as never);
   exchange(hub, alice, bob);
   assert.deepEqual(sources(bob), ['x = 1', 'new', 'hé😀']);
@@ -156,7 +157,7 @@ test('cells are inserted, deleted, and an undone deletion brings one back', asyn
 
 test('a pasted cell with an id that is taken gets another', async () => {
   const hub = two();
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   tab.shared.insertCell(1, { id: 'one', cell_type: 'code', source: 'copy' } as never);
   exchange(hub, tab);
   assert.equal(new Set(ids(tab)).size, 3);
@@ -168,7 +169,7 @@ test('a pasted cell with an id that is taken gets another', async () => {
 
 test('metadata goes both ways, trust goes nowhere', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   alice.shared.cells[0].setMetadata('tags', ['a']);
   alice.shared.cells[0].setMetadata('trusted', true);
   alice.shared.setMetadata('authors', [{ name: 'Alice' }]);
@@ -186,7 +187,7 @@ test('what JupyterLab notes of a kernel by itself changes no notebook', async ()
   const language = { name: 'python', version: '3.8' };
   const hub = new Hub([{ id: 'one', source: '' }], { language_info: language });
   const heads = hub.notebook.heads;
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   tab.shared.setMetadata('language_info', { name: 'python', version: '3.12' });
   tab.shared.setMetadata('kernelspec', { name: 'python3', display_name: 'Python 3' });
   exchange(hub, tab);
@@ -201,7 +202,7 @@ test('what JupyterLab notes of a kernel by itself changes no notebook', async ()
 
 test('choosing another kernel is an edit', async () => {
   const hub = new Hub([], { kernelspec: { name: 'python3' } });
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   tab.shared.setMetadata('kernelspec', { name: 'ir', display_name: 'R' });
   exchange(hub, tab);
   assert.deepEqual(hub.notebook.value('_root', 'metadata'), {
@@ -212,7 +213,7 @@ test('choosing another kernel is an edit', async () => {
 test('a notebook without cells shows one, which is not in it until somebody types', async () => {
   const hub = new Hub();
   const heads = hub.notebook.heads;
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   assert.equal(tab.shared.cells.length, 1);
   tab.shared.cells[0].setMetadata('trusted', true);
   exchange(hub, tab);
@@ -227,7 +228,7 @@ test('a notebook without cells shows one, which is not in it until somebody type
 
 test('the cell that is not there goes when real ones come', async () => {
   const hub = new Hub();
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   hub.addCell({ id: 'real', source: 'real' });
   settle(hub, tab.transport);
   assert.deepEqual(ids(tab), ['real']);
@@ -237,7 +238,7 @@ test('whoever may not write sees his edit vanish', async () => {
   const hub = two();
   hub.status.writable = false;
   const heads = hub.notebook.heads;
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   tab.shared.cells[0].setSource('mine');
   tab.shared.deleteCell(1);
   await Promise.resolve();
@@ -248,7 +249,7 @@ test('whoever may not write sees his edit vanish', async () => {
 
 test('what was typed without a connection goes up with the next', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   hub.disconnect(alice.transport);
   await alice.transport.lose();
   alice.shared.cells[0].updateSource(5, 5, ' + a');
@@ -281,7 +282,7 @@ test('outputs come from the runtime document', async () => {
       a: { output_type: 'stream', name: 'stdout', text: ['1', '\n'], seq: 1 }
     }
   });
-  const cell = (await openTab(hub)).shared.cells[0] as YCodeCell;
+  const cell = (await open(hub)).shared.cells[0] as YCodeCell;
   assert.deepEqual(cell.getOutputs(), [
     { output_type: 'stream', name: 'stdout', text: '1\n' },
     { output_type: 'execute_result', data: { 'text/plain': '1' }, metadata: {}, execution_count: 3 }
@@ -300,7 +301,7 @@ test('outputs of a file are not trusted', async () => {
       a: { output_type: 'display_data', data: { 'text/html': '<script>' }, metadata: {}, seq: 1 }
     }
   });
-  const cell = (await openTab(hub)).shared.cells[0];
+  const cell = (await open(hub)).shared.cells[0];
   assert.equal(cell.getMetadata('trusted'), undefined);
 });
 
@@ -312,7 +313,7 @@ test('a stream grows at its end, and shrinks when a line is written over', async
       outputs: { a: { output_type: 'stream', name: 'stdout', text, seq: 1 } }
     });
   say('10%');
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   const cell = tab.shared.cells[0] as YCodeCell;
   const deltas: unknown[] = [];
   cell.changed.connect((_, change) => {
@@ -339,7 +340,7 @@ test('a stream grows at its end, and shrinks when a line is written over', async
 test('large output is fetched before it is shown', async () => {
   const hash = 'a'.repeat(64);
   const hub = new Hub([{ id: 'one', source: '', executionId: 'e' }]);
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   tab.server.blobs.set(hash, new Uint8Array([1, 2, 3]));
   hub.execution('e', {
     outputs: {
@@ -363,7 +364,7 @@ test('clearing outputs here asks the server to', async () => {
   hub.execution('e', {
     outputs: { a: { output_type: 'stream', name: 'stdout', text: ['1'], seq: 1 } }
   });
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   (tab.shared.cells[0] as YCodeCell).clearOutputs();
   hub.turn();
   assert.equal(hub.requests.length, 1);
@@ -373,7 +374,7 @@ test('clearing outputs here asks the server to', async () => {
 
 test('attachments are stored as blobs and shown as base64', async () => {
   const hub = new Hub([{ id: 'one', source: '', type: 'markdown' }]);
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   const image = Buffer.alloc(2000, 7).toString('base64');
   (alice.shared.cells[0] as YMarkdownCell).setAttachments({ 'a.png': { 'image/png': image } });
   await new Promise(resolve => setImmediate(resolve));
@@ -390,7 +391,7 @@ test('attachments are stored as blobs and shown as base64', async () => {
 
 test('a caret is found by the others where it stands, whatever is typed before it', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   const text = alice.room.notebook.text('two') as string;
   const cursor = alice.room.notebook.replica.cursor(text, 2);
   hub.tell(FrameType.Presence, {
@@ -412,6 +413,6 @@ test('a caret is found by the others where it stands, whatever is typed before i
 test('a room that failed to load says why', async () => {
   const hub = new Hub();
   hub.status.load = { phase: 'failed', error: { code: 'load_failed', message: 'not JSON' } };
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   await assert.rejects(tab.room.opening.begun, /not JSON/);
 });

@@ -4,14 +4,15 @@ import { test } from 'node:test';
 import { YMarkdownCell, YNotebook } from '@jupyter/ydoc';
 import { RequestError } from '../src/requests.js';
 import { Hub } from './support/hub.js';
-import { exchange, ids, ITab, openTab, sources, two } from './support/rooms.js';
+import { exchange, ids, ITab, sources } from './support/rooms.js';
+import { open, two } from './support/tabs.js';
 
 const four = (): Hub =>
   new Hub(['a', 'b', 'c', 'd'].map((id, index) => ({ id, source: id, position: `b${index + 1}` })));
 
 /** Hand the notebook over to another history while somebody does something here. */
 async function meanwhile(hub: Hub, other: Hub, act: (shared: YNotebook) => void): Promise<ITab> {
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   hub.disconnect(tab.transport);
   tab.server.beforeMerge = () => act(tab.shared);
   assert.equal(await tab.transport.lose(4410), true);
@@ -22,7 +23,7 @@ async function meanwhile(hub: Hub, other: Hub, act: (shared: YNotebook) => void)
 
 test('a replica of another lineage is handed over, and what was typed meanwhile stays', async () => {
   const hub = two();
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   hub.disconnect(tab.transport);
   const other = new Hub([
     { id: 'one', source: 'x = 2' },
@@ -39,7 +40,7 @@ test('a replica of another lineage is handed over, and what was typed meanwhile 
 
 test('what is typed while a merge fails is handed over with the next', async () => {
   const hub = two();
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   hub.disconnect(tab.transport);
   tab.server.beforeMerge = () => {
     tab.shared.cells[0].setSource('typed meanwhile');
@@ -65,7 +66,7 @@ test('what is typed while a merge fails is handed over with the next', async () 
 
 test('cells that come and go while a merge is under way do so in the merged notebook', async () => {
   const hub = two();
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   hub.disconnect(tab.transport);
   tab.server.beforeMerge = () => {
     tab.shared.insertCell(1, { id: 'new', cell_type: 'code', source: 'inserted' } as never);
@@ -153,7 +154,7 @@ test('a type that is changed while a merge is under way changes that of the merg
 
 test('a move that is taken back leaves what others wrote since', async () => {
   const hub = four();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   alice.shared.moveCell(0, 3);
   exchange(hub, alice, bob);
   bob.shared.cells[3].updateSource(1, 1, ' by bob');
@@ -176,7 +177,7 @@ test('a move that is taken back leaves what others wrote since', async () => {
 
 test('a type that is taken back leaves what others wrote since', async () => {
   const hub = two();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   const json = alice.shared.cells[0].toJSON();
   alice.shared.transact(() => {
     alice.shared.deleteCell(0);
@@ -196,7 +197,7 @@ test('a type that is taken back leaves what others wrote since', async () => {
 
 test('a move that is taken back after somebody else moved the cell doubles nothing', async () => {
   const hub = four();
-  const [alice, bob] = [await openTab(hub), await openTab(hub)];
+  const [alice, bob] = [await open(hub), await open(hub)];
   alice.shared.moveCell(0, 3);
   exchange(hub, alice, bob);
   bob.shared.moveCell(3, 1);
@@ -217,7 +218,7 @@ test('a cell that is moved before its attachments have come keeps them', async (
   ]);
   const reference = { blob: 'a'.repeat(64), size: 3 };
   hub.notebook.put(hub.cell('one'), 'attachments', { 'a.png': { 'image/png': reference } });
-  const tab = await openTab(hub); // whose server has not got it
+  const tab = await open(hub); // whose server has not got it
   tab.shared.moveCell(0, 1);
   exchange(hub, tab);
   assert.deepEqual(hub.order, ['two', 'one']);

@@ -4,7 +4,8 @@ import { YCodeCell, YNotebook } from '@jupyter/ydoc';
 import { MemoryTransport } from '../src/memoryTransport.js';
 import { Room } from '../src/room.js';
 import { Hub, settle } from './support/hub.js';
-import { closedAfterwards, exchange, ITab, openTab, TestServer } from './support/rooms.js';
+import { exchange, ITab, TestServer } from './support/rooms.js';
+import { closedAfterwards, open } from './support/tabs.js';
 
 const BLOB = 'ab'.repeat(32);
 const SHOWN = { output_type: 'display_data', data: { 'text/plain': 'a long text' }, metadata: {} };
@@ -75,7 +76,7 @@ for (const isSeen of [true, false]) {
 
 test('outputs of another notebook are of no execution here', async () => {
   const hub = hubWithBlob();
-  const tab = await openTab(hub);
+  const tab = await open(hub);
   const stranger = { output_type: 'stream', name: 'stdout', text: 'from elsewhere' };
   tab.shared.insertCell(2, {
     cell_type: 'code',

@@ -1,5 +1,4 @@
 /** Rooms over a hub, for tests. */
-import { after } from 'node:test';
 import { YNotebook } from '@jupyter/ydoc';
 import { MemoryTransport } from '../../src/memoryTransport.js';
 import type { IRoomServer } from '../../src/rest.js';
@@ -42,16 +41,6 @@ export interface ITab {
   server: TestServer;
 }
 
-const opened: ITab[] = [];
-
-after(() => opened.forEach(({ shared, room }) => (room.dispose(), shared.dispose())));
-
-/** This tab is closed when the file's tests are over. */
-export function closedAfterwards<Tab extends ITab>(tab: Tab): Tab {
-  opened.push(tab);
-  return tab;
-}
-
 /** A tab that shows the hub's room. */
 export async function openTab(hub: Hub): Promise<ITab> {
   const shared = new YNotebook({ disableDocumentWideUndoRedo: true });
@@ -61,15 +50,8 @@ export async function openTab(hub: Hub): Promise<ITab> {
   await room.start();
   hub.connect(transport);
   settle(hub, transport);
-  return closedAfterwards({ room, shared, transport, server });
+  return { room, shared, transport, server };
 }
-
-/** A room of two cells. */
-export const two = (): Hub =>
-  new Hub([
-    { id: 'one', source: 'x = 1' },
-    { id: 'two', source: 'hé😀' }
-  ]);
 
 /** Let everything typed in these tabs reach everybody. */
 export function exchange(hub: Hub, ...tabs: ITab[]): void {

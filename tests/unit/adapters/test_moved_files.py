@@ -121,6 +121,20 @@ async def test_a_folder_that_cannot_be_read_is_left_out(tree: Tree) -> None:
     os.chmod(tree.root / "closed", 0o700)
 
 
+async def test_a_file_that_cannot_be_looked_at_is_not_gone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    await tree.see()
+    shutil.copy(tree.file, tree.root / "b.ipynb")
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path == tree.file:
+            raise PermissionError(13, "no", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert await tree.moved_to() is None
+
+
 async def test_what_was_never_seen_is_not_looked_for(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     tree.sha256 = "0" * 64
