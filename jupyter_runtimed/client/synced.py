@@ -21,6 +21,9 @@ from jupyter_runtimed.core.crdt import (
 from jupyter_runtimed.core.errors import ProtocolError
 from jupyter_runtimed.core.ids import Hash, Heads
 
+_SERVER = "server"
+"""Whose changes of the log are the server's."""
+
 _MAX_INFLATED_BYTES = 1 << 30
 """The server is trusted with what it sends, but not without any bound."""
 
@@ -33,7 +36,8 @@ class SyncedDocument:
     Until then there are three kinds of messages: our hello, the server's document, our word that we have it.
 
     What the server has sent it knows that we have: a connection loses nothing. So while the engine follows others'
-    changes there is nothing to say, and twenty who watch one type cost no twenty acknowledgements a key.
+    changes there is nothing to say, and twenty who watch one type cost no twenty acknowledgements a key. Nor is the
+    engine's protocol told of them before it is to speak: it walks the whole history for each message it is told of.
 
     Attributes:
         replica: outlives connections.
@@ -47,12 +51,15 @@ class SyncedDocument:
         self.told: Heads | None = None
         self.content: dict[str, Any] | None = None
         self._state: EngineSyncState | None = None
+        self._is_behind = False
+        self._sent_to: int | None = None
         self._said: Heads | None = None
         self._lacking: tuple[Heads, Heads, frozenset[Hash]] | None = None
 
     def restart(self) -> None:
         """A new connection: both sides start with an empty sync state."""
-        self.told = self._said = self._state = None
+        self.told = self._said = self._state = self._sent_to = None
+        self._is_behind = False
 
     def receive(self, payload: bytes) -> None:
         """Take the server's sync message.
@@ -61,9 +68,24 @@ class SyncedDocument:
             ProtocolError: it does not parse.
         """
         message = parse_sync(payload)
-        if not self._begin(message) and (self._is_engaged or message.changes or message.need):
-            self.replica.sync_receive(self._engage(), payload)
+        is_news = self._is_engaged or message.changes or message.need
+        if not self._begin(message) and is_news and not self._follow(message):
+            self.replica.sync_receive(self._engage(), payload, origin=_SERVER)
+            self._sent_to = None
         self.told = tuple(sorted(message.heads))
+        if self.told == self.replica.heads:
+            self._sent_to = self.replica.log_end
+
+    def _follow(self, message: SyncMessage) -> bool:
+        """Take changes in that we have all dependencies of, as a server sends them that knows what we have."""
+        if not self._is_engaged or self.told is None or message.need:
+            return False
+        if message.changes:
+            self.replica.sync_receive(self.replica.new_sync_state(), encode_sync(message.changes), origin=_SERVER)
+        if not self.replica.contains(message.heads):
+            return False
+        self._is_behind = True
+        return True
 
     def outgoing(self) -> bytes | None:
         """The next message for the server, or None when there is nothing to say."""
@@ -71,12 +93,21 @@ class SyncedDocument:
         if self._is_engaged:
             if self._said is not None and heads == self.told:
                 return None
+            if self._said is not None and self._sent_to is not None and self._sent_to >= self.replica.log_start:
+                return self._news(self._sent_to)
             self._said = heads
             return self.replica.sync_generate(self._engage())
         if self._said == heads:
             return None
         self._said = heads
         return encode_sync((), heads, have=[(heads, b"")], capabilities=CAPABILITIES)
+
+    def _news(self, sent_to: int) -> bytes | None:
+        """Our changes behind a place of the log up to which the server has everything, or None when there are none."""
+        replica = self.replica
+        own = [entry.chunk for entry in replica.log(sent_to) if entry.origin != _SERVER]
+        self._sent_to, self._said, self._is_behind = replica.log_end, replica.heads, True
+        return encode_sync(own, replica.heads, have=[(self.told or (), b"")]) if own else None
 
     @property
     def _is_engaged(self) -> bool:
@@ -98,10 +129,11 @@ class SyncedDocument:
     def _engage(self) -> EngineSyncState:
         """The engine's sync state; it begins where we and the server were level."""
         if self._state is None:
-            self._state = self.replica.new_sync_state()
-            if self.told is not None and self.replica.heads:
-                level = encode_sync((), self.told, have=[(self.told, b"")], capabilities=CAPABILITIES)
-                self.replica.sync_receive(self._state, level)
+            self._state, self._is_behind = self.replica.new_sync_state(), True
+        if self._is_behind and self.told is not None and self.replica.heads:
+            level = encode_sync((), self.told, have=[(self.told, b"")], capabilities=CAPABILITIES)
+            self.replica.sync_receive(self._state, level)
+        self._is_behind = False
         return self._state
 
     @property

@@ -139,8 +139,7 @@ def test_a_kernel_starts_though_the_server_died_while_it_did(own: Lab) -> None:
     alice.click(0).type(" + 1")
     own.server.start()
     _is_back(alice)
-    alice.wait_kernel()
-    alice.run(0)
+    alice.run(0)  # the kernel may have been there a moment before the server died, and gone with it
     expect(alice.outputs(0)).to_have_text("43")
     alice.run(1)
     expect(alice.outputs(1)).to_have_text("'later'")

@@ -77,8 +77,7 @@ def test_a_rename_is_followed_in_both_tabs(lab: Lab, two: Two, by: str) -> None:
         tab.wait_until(f"panel.context.path === {json.dumps(renamed)}")
     alice.click(0).type("2").press("Control+s")
     bob.wait_sources("x = 12")
-    alice.wait_saved()
-    assert lab.read(renamed).cells[0].source == "x = 12"
+    lab.wait_for(lambda: lab.read(renamed).cells[0].source == "x = 12", "it is saved under its new name")
     assert not (lab.server.root / alice.path).exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_runtimed.client.synced import SyncedDocument
-from jupyter_runtimed.core.crdt import Replica, new_actor, parse_sync
+from jupyter_runtimed.core.crdt import Engine, EngineSyncState, Replica, new_actor, parse_sync
 from jupyter_runtimed.core.document import NotebookDocument, new_notebook_replica
 from jupyter_runtimed.core.errors import Malformed
 from jupyter_runtimed.core.limits import Limits
@@ -58,6 +58,50 @@ def empty() -> SyncedDocument:
 
 def sources(client: SyncedDocument) -> list[str]:
     return [cell.source for cell in NotebookDocument(client.replica).cells()]
+
+
+def test_a_level_client_tells_the_engines_protocol_nothing_for_it_walks_the_whole_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, client = Server("a"), empty()
+    server.connect(client)
+    document = NotebookDocument(client.replica)
+    document.splice("c0", 0, 0, "mine ")
+    server.exchange(client)
+    told: list[tuple[bytes, ...]] = []
+    take_in = Engine.receive
+
+    def receive(engine: Engine, state: EngineSyncState, message: bytes) -> None:
+        told.append(parse_sync(message).heads)
+        take_in(engine, state, message)
+
+    monkeypatch.setattr(Engine, "receive", receive)
+    for number in range(5):
+        server.document.splice("c0", 0, 0, f"{number}")
+        document.splice("c0", 0, 0, "x")
+        up = client.outgoing()
+        assert up is not None and len(parse_sync(up).changes) == 1, "its own change, and nobody else's"
+        server.sync.receive("p", up, may_write=True)
+        assert client.outgoing() is None, "what was sent is not sent again"
+        server.exchange(client)
+    assert sources(client) == [cell.source for cell in server.document.cells()]
+    assert client.replica.heads == server.replica.heads and set(told) == {()}
+
+
+def test_what_a_level_client_had_not_sent_goes_up_over_the_next_connection() -> None:
+    server, client = Server("a"), empty()
+    server.connect(client)
+    document = NotebookDocument(client.replica)
+    document.splice("c0", 0, 0, "1")
+    server.exchange(client)
+    document.splice("c0", 0, 0, "2")
+    assert client.outgoing() is not None, "and it is lost with the connection"
+    server.document.splice("c0", 0, 0, "0")
+    server.connect(client)
+    document.splice("c0", 0, 0, "3")
+    server.exchange(client)
+    assert sources(client) == [cell.source for cell in server.document.cells()]
+    assert sorted(sources(client)[0]) == ["0", "1", "2", "3", "a"]
 
 
 def test_who_watches_others_type_says_nothing_until_there_is_something_to_say() -> None:
