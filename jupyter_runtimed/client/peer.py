@@ -41,8 +41,10 @@ class Server(Protocol):
     async def connect(self, room_id: str) -> Transport:
         """A new socket of a room."""
 
-    async def merge(self, room_id: str, document: bytes, saved_heads: Heads = ()) -> Mapping[str, Any]:
-        """Hand over a replica of another lineage, and what of it was in the file; `heads`, `kept_aside`."""
+    async def merge(
+        self, room_id: str, document: bytes, saved_heads: Heads = (), durable_heads: Heads = ()
+    ) -> Mapping[str, Any]:
+        """Hand over a replica of another lineage, and what of it was saved, and durable; `heads`, `kept_aside`."""
 
     async def open_room(self, path: str) -> RoomInfo:
         """The room of a file."""
@@ -307,8 +309,8 @@ class Peer:
         """Give our edits to the server to merge by content, and start with an empty replica."""
         self.view.begin_merge()
         if self.view.has_own_edits:
-            document = self.view.notebook.replica.save()
-            answer = await self._server.merge(self.room_id, document, self.view.saved_heads)
+            view, document = self.view, self.view.notebook.replica.save()
+            answer = await self._server.merge(self.room_id, document, view.saved_heads, view.durable_heads)
             self._merged_heads = heads_from_hex(answer.get("heads", []))
             self.kept_aside.extend(answer.get("kept_aside", []))
         self.view.start_afresh()

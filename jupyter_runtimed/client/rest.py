@@ -182,12 +182,15 @@ class Rest:
         """The bytes of a blob."""
         return await self._send("GET", f"/blobs/{blob_hash}")
 
-    async def merge(self, room_id: str, document: bytes, saved_heads: Heads = ()) -> Mapping[str, Any]:
-        """Give a replica of another lineage to the room; `heads`, `kept_aside`."""
-        route = f"{room_route(room_id)}/merge"
-        if saved_heads:
-            route += "?saved_heads=" + ",".join(heads_to_hex(saved_heads))
-        answer: Mapping[str, Any] = await self.call("POST", route, data=document)
+    async def merge(
+        self, room_id: str, document: bytes, saved_heads: Heads = (), durable_heads: Heads = ()
+    ) -> Mapping[str, Any]:
+        """Give a replica of another lineage to the room, and what statuses said of it; `heads`, `kept_aside`."""
+        said = {"saved_heads": saved_heads, "durable_heads": durable_heads}
+        query = "&".join(f"{name}={','.join(heads_to_hex(heads))}" for name, heads in said.items() if heads)
+        answer: Mapping[str, Any] = await self.call(
+            "POST", f"{room_route(room_id)}/merge" + (f"?{query}" if query else ""), data=document
+        )
         return answer
 
     async def open_room(self, path: str) -> RoomInfo:

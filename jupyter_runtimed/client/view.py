@@ -57,6 +57,7 @@ class RoomView:
         status: the last status frame; None before the first.
         has_own_edits: whether we have changed anything in the life of this replica.
         saved_heads: of this replica, as they were last said to be in the file.
+        durable_heads: of this replica, as the server was last said to have them for good.
     """
 
     def __init__(self, new_actor: Callable[[], bytes]) -> None:
@@ -70,6 +71,7 @@ class RoomView:
         self.status: Status | None = None
         self.has_own_edits = False
         self.saved_heads: Heads = ()
+        self.durable_heads: Heads = ()
         self._notebook_sync = self._empty()
         self._show_notebook()
         self._runtime_sync = self._empty()
@@ -200,8 +202,11 @@ class RoomView:
     def receive_status(self, body: Mapping[str, Any]) -> None:
         """Take a status frame."""
         self.status = Status.from_json(body)
-        if self.status.saved_heads and self._notebook_sync.replica.contains(self.status.saved_heads):
-            self.saved_heads = self.status.saved_heads
+        replica, saved, durable = self._notebook_sync.replica, self.status.saved_heads, self.status.durable_heads
+        if saved and replica.contains(saved):
+            self.saved_heads = saved
+        if durable and replica.contains(durable):
+            self.durable_heads = durable
         epoch = self.status.runtime_epoch
         if self._runtime_epoch not in (None, epoch):
             # Renewed under a standing connection: what has come on it was of the old one.

@@ -8,7 +8,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from jupyter_runtimed.core.errors import BadRequest
-from jupyter_runtimed.core.ids import heads_from_hex, heads_to_hex
+from jupyter_runtimed.core.ids import Heads, heads_from_hex, heads_to_hex
 from jupyter_runtimed.core.requests import encode_json
 from jupyter_runtimed.core.versions import Person
 from jupyter_runtimed.handlers.base import RuntimedHandler
@@ -92,12 +92,15 @@ class MergeHandler(ContentHandler):
     @authorized("write", resource="contents")
     async def post(self, room_id: str) -> None:
         data = self.read_body(self.services.limits.max_frame_bytes)
-        named = self.get_query_argument("saved_heads", "")
-        saved_heads = heads_from_hex(named.split(",") if named else [])
+        saved_heads, durable_heads = self._heads("saved_heads"), self._heads("durable_heads")
         room = await self.loaded(room_id)
         name = describe_user(self.current_user)["name"]
         with acting_as(Person(self.username, name)):
-            await self.answer(await room.merge(data, saved_heads))
+            await self.answer(await room.merge(data, saved_heads, durable_heads))
+
+    def _heads(self, name: str) -> Heads:
+        named = self.get_query_argument(name, "")
+        return heads_from_hex(named.split(",") if named else [])
 
 
 class AllMetadataHandler(ContentHandler):

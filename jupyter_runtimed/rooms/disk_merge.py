@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from jupyter_runtimed.core.crdt import Replica
 from jupyter_runtimed.core.crdt.foreign import load_foreign
 from jupyter_runtimed.core.errors import FileChanged, LoadFailed, RuntimedError
 from jupyter_runtimed.core.ids import Hash, Heads, heads_to_hex
@@ -122,7 +123,7 @@ async def _take_apart(state: FileState, limits: Limits) -> _Incoming:
 
 
 async def merge_from_replica(
-    room: MergingRoom, data: bytes, saved_heads: Heads, *, check: Callable[[], None]
+    room: MergingRoom, data: bytes, saved_heads: Heads, durable_heads: Heads, *, check: Callable[[], None]
 ) -> dict[str, Any]:
     """Merge the edits of a replica of another epoch.
 
@@ -132,6 +133,7 @@ async def merge_from_replica(
         room: whose documents are whole.
         data: the replica's document, as Automerge bytes.
         saved_heads: of the replica, when it was last in the file: what came before is no unsent edit.
+        durable_heads: of the replica, when the server last had it for good: what came before may have been saved.
         check: as of `merge_from_disk`.
 
     Returns:
@@ -144,19 +146,25 @@ async def merge_from_replica(
     theirs = await threaded(len(data) > LARGE_BYTES, lambda: load_foreign(data, limits))
     check()
     replica, forgotten = room.notebook.replica, room.forgotten
-    in_file = [head for head in saved_heads if theirs.contains((head,))]
-    unsaved = {digest for digest, _ in theirs.engine.changes_since(tuple(in_file))}
+    was_saved, was_durable = _history_of(saved_heads, theirs), _history_of(durable_heads, theirs)
 
     def is_known(change: Hash) -> bool:
-        is_in_file = bool(in_file) and change not in unsaved
-        return is_in_file or change in forgotten or replica.contains((change,))
+        return change in was_saved or change in forgotten or replica.contains((change,))
 
     new = [change for change in theirs.engine.hashes() if not is_known(change)]
-    merged = merge_replica(room.notebook, theirs, is_known)
+    merged = merge_replica(room.notebook, theirs, is_known, was_durable)
     if new:  # others have them, too, and must not bring them a second time
         forgotten.add(new)
         room.durability.file_changed()
     return {"heads": heads_to_hex(replica.heads), "kept_aside": list(merged.kept_aside)}
+
+
+def _history_of(heads: Heads, replica: Replica) -> set[Hash]:
+    """The changes of a replica up to some heads; those that are not its own count for nothing."""
+    there = tuple(head for head in heads if replica.contains((head,)))
+    if not there:
+        return set()
+    return set(replica.engine.hashes()).difference(digest for digest, _ in replica.engine.changes_since(there))
 
 
 def is_notebook(content: bytes, limits: Limits) -> bool:

@@ -348,17 +348,17 @@ class Room:
         """A save was written."""
         await self.durability.after_write()
 
-    async def merge(self, data: bytes, saved_heads: Heads = ()) -> dict[str, Any]:
+    async def merge(self, data: bytes, saved_heads: Heads = (), durable_heads: Heads = ()) -> dict[str, Any]:
         """Merge the edits of a replica of another epoch, three ways against what it has in common with the room.
 
-        `saved_heads`: of the replica, as they were last said to be in the file.
+        `saved_heads`, `durable_heads`: of the replica, as a status last said them.
 
         Raises:
             Malformed, OverLimit: the bytes are no Automerge document, or too large a one.
             As `check_ready`.
         """
         await self.until_ready()
-        return await merge_from_replica(self, data, saved_heads, check=self.check_ready)
+        return await merge_from_replica(self, data, saved_heads, durable_heads, check=self.check_ready)
 
     def document_bytes(self, name: str) -> tuple[bytes, Heads]:
         """A whole document, and its heads. Raises as `check_ready`."""

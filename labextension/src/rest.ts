@@ -18,10 +18,16 @@ export interface IRoomInfo {
   readonly path: string | null;
 }
 
+/** What statuses have last said of a replica that is handed over. */
+export interface IHeadsSaid {
+  readonly saved_heads: Heads;
+  readonly durable_heads: Heads;
+}
+
 /** What a room needs of the server besides a socket. */
 export interface IRoomServer {
   openRoom(path: string): Promise<IRoomInfo>;
-  merge(roomId: string, document: Uint8Array, savedHeads: Heads): Promise<string[]>;
+  merge(roomId: string, document: Uint8Array, said: IHeadsSaid): Promise<string[]>;
   blob(hash: string): Promise<Uint8Array>;
   storeBlob(data: Uint8Array): Promise<JsonObject>;
 }
@@ -52,11 +58,12 @@ export class RestClient {
   }
 
   /**
-   * Hand over a replica of another lineage, and its heads when it was last in the file; ids of cells that could be
-   * placed nowhere else.
+   * Hand over a replica of another lineage, and what statuses have said of it; ids of cells that could be placed
+   * nowhere else.
    */
-  async merge(roomId: string, document: Uint8Array, savedHeads: Heads): Promise<string[]> {
-    const query = savedHeads.length > 0 ? `?saved_heads=${savedHeads.join(',')}` : '';
+  async merge(roomId: string, document: Uint8Array, said: IHeadsSaid): Promise<string[]> {
+    const known = Object.entries(said).filter(([, heads]) => heads.length > 0);
+    const query = known.map(([name, heads], at) => `${at === 0 ? '?' : '&'}${name}=${heads.join(',')}`).join('');
     const body = await this._json(this._url('rooms', roomId, 'merge') + query, {
       method: 'POST',
       body: document as Uint8Array<ArrayBuffer>,

@@ -68,6 +68,7 @@ export class Room
   keptAside: string[] = [];
   /** Of our replica, as they were last said to be in the file. */
   private _savedHeads: Heads = [];
+  private _durableHeads: Heads = [];
 
   get changed(): ISignal<this, RoomChange> {
     return this._changed;
@@ -284,6 +285,9 @@ export class Room
     if (status.savedHeads.length > 0 && this.notebook.replica.contains(status.savedHeads)) {
       this._savedHeads = status.savedHeads;
     }
+    if (status.durableHeads.length > 0 && this.notebook.replica.contains(status.durableHeads)) {
+      this._durableHeads = status.durableHeads;
+    }
     this._changed.emit('status');
   }
 
@@ -345,7 +349,8 @@ export class Room
     this.bridge.hold();
     try {
       const replica = this.notebook.replica;
-      this.keptAside = await this._server.merge(this._roomId, replica.save(), this._savedHeads);
+      const said = { saved_heads: this._savedHeads, durable_heads: this._durableHeads };
+      this.keptAside = await this._server.merge(this._roomId, replica.save(), said);
       this.engine.startAfresh();
     } catch (error) {
       this.bridge.release(); // what is typed belongs to the replica that is handed over next time

@@ -130,8 +130,8 @@ class Notebook(RuleBasedStateMachine):
     async def hand_over(self, client: Client) -> None:
         """What the protocol asks of a client whose replica is of another import."""
         room = await self.open()
-        await room.merge(client.notebook.save(), client.saved_heads)
-        client.saved_heads = ()
+        await room.merge(client.notebook.save(), client.saved_heads, client.durable_heads)
+        client.saved_heads = client.durable_heads = ()
         client.notebook = Client("new").notebook
         client.connect(room.hub)
         await rest(client)

@@ -138,7 +138,9 @@ class Hub:
         transport.deliver(encode_frame(FrameType.PRESENCE, json.dumps({"peers": people}).encode()))
         return transport
 
-    async def merge(self, room_id: str, document: bytes, saved_heads: Heads = ()) -> Mapping[str, Any]:
+    async def merge(
+        self, room_id: str, document: bytes, saved_heads: Heads = (), durable_heads: Heads = ()
+    ) -> Mapping[str, Any]:
         self.merged.append(document)
         merged: dict[str, Any] = self.answers.get("merge", lambda _: {})({"document": document})
         return merged

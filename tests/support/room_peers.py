@@ -104,6 +104,7 @@ class Client:
         self.peer: Any = None
         self.receiver: Receiver | None = None
         self.saved_heads: Heads = ()
+        self.durable_heads: Heads = ()
         self._held: list[bytes] | None = None
         self._connections = 0
         self._requests = 0
@@ -186,14 +187,16 @@ class Client:
             elif kind is FrameType.STATUS:
                 status = json.loads(frame[1:])
                 self._note_epoch(status.get("epochs", {}).get("runtime"))
-                self._note_saved(status.get("saved_heads", []))
+                self.saved_heads = self._own(status.get("saved_heads", [])) or self.saved_heads
+                self.durable_heads = self._own(status.get("durable_heads", [])) or self.durable_heads
         return took
 
-    def _note_saved(self, heads: list[str]) -> None:
-        """Remember what of our replica is in the file."""
-        saved = tuple(bytes.fromhex(head) for head in heads)
-        if saved and isinstance(self.notebook, Engine) and set(saved) <= set(self.notebook.hashes()):
-            self.saved_heads = saved
+    def _own(self, digits: list[str]) -> Heads:
+        """Heads that a status says, if they are of our replica."""
+        heads = tuple(bytes.fromhex(head) for head in digits)
+        if isinstance(self.notebook, Engine) and set(heads) <= set(self.notebook.hashes()):
+            return heads
+        return ()
 
     def _note_epoch(self, epoch: str | None) -> None:
         """Begin anew with a runtime document that was renewed under the connection."""

@@ -59,6 +59,7 @@ def merge_version(
     theirs: Version,
     *,
     derived: Collection[str] = (),
+    likely: Version | None = None,
     is_other_lineage: bool = False,
 ) -> Merged:
     """Merge `theirs` into the document.
@@ -68,9 +69,11 @@ def merge_version(
         base: the last common version; an empty one if none is known.
         theirs: the version to bring in.
         derived: ids in `theirs` that the file did not have.
+        likely: a version between `base` and `theirs` that the document may have been made of. Where all of a source
+            of it stands in the document, it is the common one: what the document has inside it was put there since.
         is_other_lineage: the base is of another import, so its ids may not be the document's.
     """
-    plan = _Plan(document, base, theirs, derived, is_other_lineage)
+    plan = _Plan(document, base, theirs, derived, is_other_lineage, likely or base)
     plan.make()
     plan.apply()
     return plan.merged
@@ -93,6 +96,7 @@ class _Plan:
         theirs: Version,
         derived: Collection[str],
         is_other_lineage: bool,
+        likely: Version,
     ) -> None:
         self.merged = Merged()
         self._document = document
@@ -100,6 +104,7 @@ class _Plan:
         self._theirs = theirs
         self._live = {cell.id: cell for cell in document.cells()}
         self._old = {cell.id: cell for cell in base.cells}
+        self._likely = {cell.id: cell.source for cell in likely.cells}
         self._to_base = match_cells(base.cells, theirs.cells, derived)
         live = list(self._live.values())
         if is_other_lineage:
@@ -138,6 +143,9 @@ class _Plan:
             live = self._live[live_id]
             # What both have added has no common version: whatever stands in either was added.
             ancestor = old if old is not None else Cell(live_id, cell_type=cell.cell_type)
+            likely = self._likely.get(cell.id, ancestor.source)
+            if not merge_text(ancestor.source, likely, live.source):
+                ancestor = replace(ancestor, source=likely)
             edits = _edits(ancestor, cell, live)
             if edits is not None:
                 self._edits[live_id] = edits

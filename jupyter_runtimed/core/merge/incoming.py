@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,7 +110,10 @@ class MergedReplica:
 
 
 def merge_replica(
-    document: NotebookDocument, theirs: Replica, is_known: Callable[[Hash], bool] = lambda _: False
+    document: NotebookDocument,
+    theirs: Replica,
+    is_known: Callable[[Hash], bool] = lambda _: False,
+    server_had: Container[Hash] = (),
 ) -> MergedReplica:
     """Merge the unsent edits of a replica whose history is of another import.
 
@@ -119,8 +122,11 @@ def merge_replica(
         theirs: the replica; vetted.
         is_known: whether a change had reached the server in an earlier epoch. What is known is common to both; with
             nothing known, the replica's own import is.
+        server_had: changes that the server once had, and may have saved. Where all that they did to a source stands in
+            the live document, whatever was put into it since, they are common to both as well.
     """
     base = Version.at(theirs, heads_before_edits(theirs, is_known))
     version = Version.of(NotebookDocument(theirs))
-    merged = merge_version(document, base, version, is_other_lineage=True)
+    likely = Version.at(theirs, heads_before_edits(theirs, lambda change: is_known(change) or change in server_had))
+    merged = merge_version(document, base, version, likely=likely, is_other_lineage=True)
     return MergedReplica(tuple(merged.restored), merged)

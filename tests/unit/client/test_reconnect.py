@@ -263,10 +263,10 @@ async def test_edits_wait_while_a_merge_goes_on_and_the_old_cells_stay_in_sight(
         release = asyncio.Event()
         merge = hub.merge
 
-        async def slow_merge(room_id: str, document: bytes, saved_heads: Any) -> Any:
+        async def slow_merge(room_id: str, document: bytes, *heads: Any) -> Any:
             hub.start_notebook(another_import("a", "b"))
             await release.wait()
-            return await merge(room_id, document, saved_heads)
+            return await merge(room_id, document, *heads)
 
         hub.merge = slow_merge  # type: ignore[method-assign]
         hub.drop(4410)

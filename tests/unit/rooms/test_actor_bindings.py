@@ -127,7 +127,7 @@ async def comes_back_and_is_merged(room: Room, client: Client) -> None:
     client.connect(room.hub)
     await rest(client)
     assert client.socket.close_code == 4410, client.socket.closed
-    await room.merge(client.notebook.save(), client.saved_heads)
+    await room.merge(client.notebook.save(), client.saved_heads, client.durable_heads)
     client.notebook = Engine.empty(new_actor())
     client.connect(room.hub)
     await rest(client)

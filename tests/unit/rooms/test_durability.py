@@ -617,26 +617,31 @@ async def test_what_the_file_has_already_is_not_merged_again_from_an_old_replica
     fresh = Life(a=json.dumps(content).encode())
     again = await fresh.world.open("a.ipynb")
     for client in (alice, bob):
-        await again.merge(client.notebook.save(), client.saved_heads)
+        await again.merge(client.notebook.save(), client.saved_heads, client.durable_heads)
     assert again.notebook.cell("c0").source == "mine, theirs x = 0"
 
 
 @pytest.mark.parametrize(
-    ("on_disk", "away"),
+    ("on_disk", "away", "after"),
     [
-        ("hello world x = 0", None),
-        ("hello world x = 0", (6, "<away>")),
-        ("hello world x = 0", (11, "<away>")),
-        ("hello <disk>world x = 0", None),
+        ("hello world x = 0", None, "hello world x = 0"),
+        ("hello world x = 0", (6, "<away>"), "hello <away>world x = 0"),
+        ("hello world x = 0", (11, "<away>"), "hello world<away> x = 0"),
+        ("hello <disk>world x = 0", None, "hello <disk>world x = 0"),
+        ("hello <disk>world x = 0", (9, "<away>"), "hello <disk>wor<away>ld x = 0"),
+        ("hello <disk>world x = 0", (6, "<away>"), "hello <disk><away>world x = 0"),
+        ("<disk> x = 0", (6, "<away>"), "<disk> hello <away>world x = 0"),
     ],
 )
 async def test_what_was_saved_while_its_author_was_away_and_then_lost_by_the_server_comes_once(
-    on_disk: str, away: tuple[int, str] | None
+    on_disk: str, away: tuple[int, str] | None, after: str
 ) -> None:
     """Its author was never told that it is in the file, and somebody else has edited the file since."""
     life = Life(a=notebook(3))
     _, alice = await life.open()
     alice.type_text("c0", 0, "hello world ")
+    await rest(alice)
+    await life.world.clock.advance(1)  # the log has it
     await rest(alice)
     alice.disconnect()
     if away is not None:
@@ -648,9 +653,8 @@ async def test_what_was_saved_while_its_author_was_away_and_then_lost_by_the_ser
     alice.connect(again.hub)
     await rest(alice)
     assert alice.socket.close_code == 4410
-    await again.merge(alice.notebook.save(), alice.saved_heads)
-    mine = alice.sources()[0]
-    assert again.notebook.cell("c0").source == (on_disk if away is None else mine)
+    await again.merge(alice.notebook.save(), alice.saved_heads, alice.durable_heads)
+    assert again.notebook.cell("c0").source == after
     assert again.notebook.cell("c2").source == "x = 2  # theirs"
 
 
