@@ -14,6 +14,7 @@ from typing import Any
 
 from jupyter_runtimed.client.errors import CellFailed, NotLoaded
 from jupyter_runtimed.core.mime import is_binary, is_json
+from jupyter_runtimed.core.output_fields import is_unknown
 from jupyter_runtimed.core.references import is_reference
 
 
@@ -39,7 +40,7 @@ class Output:
         display_id: what `update_display_data` names it by.
         ename, evalue, traceback: of an error.
         pieces: a stream's text in pieces; only the last ever changes.
-        fields: what an unknown output type has, as it stands in the document.
+        fields: what nbformat does not know: of an unknown output type all it has.
         new_text: in `execution.stream()`, what has been added to `text` since this output was given last; all of
             it when something before the end changed.
     """
@@ -61,7 +62,8 @@ class Output:
     @property
     def is_loaded(self) -> bool:
         """Whether every value is here."""
-        return not any(isinstance(value, BlobRef) for value in (*self.pieces, *self.data.values()))
+        values = (*self.pieces, *self.data.values(), *self.fields.values())
+        return not any(isinstance(value, BlobRef) for value in values)
 
     @property
     def text(self) -> str:
@@ -94,7 +96,7 @@ def _reference(content: object) -> BlobRef | None:
 def references(manifest: Mapping[str, Any]) -> Iterator[BlobRef]:
     """The blobs an output refers to. Only where content stands: deeper down, a key `blob` is somebody's data."""
     kind = manifest.get("output_type")
-    contents: list[object] = []
+    contents: list[object] = [value for key, value in manifest.items() if is_unknown(kind, key)]
     if kind == "stream":
         contents.extend(manifest.get("text", []))
     elif kind == "error":
@@ -121,12 +123,13 @@ def output_from_manifest(output_id: str, manifest: Mapping[str, Any], blobs: Map
         if reference is None:
             return content
         raw = blobs.get(reference.hash)
-        return reference if raw is None else _decode(raw, mime)
+        return reference if raw is None else _decode(raw, mime, content)
 
     kind = str(manifest.get("output_type", ""))
+    fields = {key: value(content, "text/plain") for key, content in manifest.items() if is_unknown(kind, key)}
     if kind == "stream":
         pieces = tuple(value(piece, "text/plain") for piece in manifest.get("text", []))
-        return Output(output_id, kind, name=str(manifest.get("name", "stdout")), pieces=pieces)
+        return Output(output_id, kind, name=str(manifest.get("name", "stdout")), pieces=pieces, fields=fields)
     if kind == "error":
         traceback = value(manifest.get("traceback", []), "application/json")
         if isinstance(traceback, BlobRef):
@@ -137,6 +140,7 @@ def output_from_manifest(output_id: str, manifest: Mapping[str, Any], blobs: Map
             ename=str(value(manifest.get("ename", ""), "text/plain")),
             evalue=str(value(manifest.get("evalue", ""), "text/plain")),
             traceback=tuple(str(line) for line in traceback),
+            fields=fields,
         )
     if kind in ("display_data", "execute_result"):
         return Output(
@@ -146,15 +150,16 @@ def output_from_manifest(output_id: str, manifest: Mapping[str, Any], blobs: Map
             metadata=manifest.get("metadata") or {},
             execution_count=manifest.get("execution_count"),
             display_id=manifest.get("display_id"),
+            fields=fields,
         )
-    return Output(output_id, kind, fields=dict(manifest))
+    return Output(output_id, kind, fields=fields)
 
 
-def _decode(raw: bytes, mime: str) -> Any:
-    if is_binary(mime):
-        return raw
-    if is_json(mime):
+def _decode(raw: bytes, mime: str, reference: Mapping[str, Any]) -> Any:
+    if is_json(mime) or reference.get("json") is True:
         return json.loads(raw)  # the standard library's, which takes NaN as kernels write it
+    if is_binary(mime) and reference.get("text") is not True:
+        return raw
     return raw.decode("utf-8", "surrogatepass")
 
 

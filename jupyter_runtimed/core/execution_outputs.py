@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from jupyter_runtimed.core.content import Content, encode_text, output_to_manifest
+from jupyter_runtimed.core.content import Content, encode_text
 from jupyter_runtimed.core.ids import ExecutionId, OutputId
 from jupyter_runtimed.core.limits import MIB, Limits
+from jupyter_runtimed.core.manifest import output_to_manifest
+from jupyter_runtimed.core.native import same
 from jupyter_runtimed.core.terminal import Terminal
 
 PIECE_CHARS = 64 * 1024
@@ -36,6 +38,7 @@ class OutputEdit(Protocol):
 
     def add_output(self, execution_id: str, output_id: str, seq: int, manifest: Manifest) -> None: ...
     def replace_output(self, execution_id: str, output_id: str, manifest: Manifest) -> None: ...
+    def set_output_fields(self, execution_id: str, output_id: str, fields: Mapping[str, Any]) -> None: ...
     def append_piece(self, execution_id: str, output_id: str, piece: Content) -> None: ...
     def replace_last_piece(self, execution_id: str, output_id: str, piece: Content) -> None: ...
     def clear_outputs(self, execution_id: str) -> None: ...
@@ -94,7 +97,7 @@ class ExecutionOutputs:
     def pending_bytes(self) -> int:
         return sum(item.pending_bytes for item in self._dirty.values())
 
-    def stream(self, name: str, text: str) -> None:
+    def stream(self, name: str, text: str, fields: Mapping[str, Any]) -> None:
         if not text:
             return
         is_new = self._last is None or self._last.name != name
@@ -105,6 +108,7 @@ class ExecutionOutputs:
                 self._last = _Stream(*self._new_id(), name)
             assert self._last is not None
             self._last.terminal.feed(text[:room])
+            self._last.add_fields(fields)
             self._dirty[self._last.output_id] = self._last
         if room < len(text):
             self._note_limit()
@@ -156,8 +160,8 @@ class ExecutionOutputs:
                 taken.operations.append(Operation(verb, self.execution_id, (item.output_id, *arguments)))
                 self._is_written = True
             if isinstance(item, _Stream):
-                self._stream_bytes += item.sealed_chars
-                item.sealed_chars = 0
+                self._stream_bytes += item.stored_bytes
+                item.stored_bytes = 0
                 if item.pending_bytes:
                     self._dirty[item.output_id] = item
                     before -= item.pending_bytes
@@ -199,7 +203,12 @@ class _Stream:
         self.output_id = output_id
         self.name = name
         self.terminal = Terminal()
-        self.sealed_chars = 0
+        # What can not be taken back since somebody set this to 0, roughly: sealed text, and blobs of fields.
+        self.stored_bytes = 0
+        # What nbformat does not know, and as much of it as the document has.
+        self._fields: dict[str, Any] = {}
+        self._shown_fields: Manifest = {}
+        self._new_field_bytes = 0
         # Sealed text that was not taken yet, in pieces.
         self._backlog: deque[str] = deque()
         self._new_seq: int | None = seq
@@ -208,14 +217,24 @@ class _Stream:
 
     @property
     def pending_bytes(self) -> int:
-        return self.terminal.pending_chars + len(self._backlog) * PIECE_CHARS
+        return self.terminal.pending_chars + len(self._backlog) * PIECE_CHARS + self._new_field_bytes
+
+    def add_fields(self, fields: Mapping[str, Any]) -> None:
+        """The text has these too; the last value of each counts."""
+        for key, value in fields.items():
+            if key not in self._fields or not same(self._fields[key], value):
+                self._fields[key] = value
+                self._new_field_bytes += len(key) + _size(value)
 
     def take(self, limits: Limits, blobs: list[bytes], budget_bytes: int) -> Iterator[tuple[Any, ...]]:
         limit = limits.max_inline_bytes
         sealed, tail = self.terminal.take(limit, limit // 2)
-        self.sealed_chars += len(sealed)
+        self.stored_bytes += len(sealed)
         self._backlog.extend(sealed[start : start + PIECE_CHARS] for start in range(0, len(sealed), PIECE_CHARS))
+        if self._new_seq is None:
+            yield from self._take_fields(limits, blobs)
         if not self._backlog and tail == (self._tail or ""):
+            self._new_field_bytes = 0
             return
         # Not all at once: encoding and hashing much text would hold up everybody else.
         texts = [self._backlog.popleft() for _ in range(min(len(self._backlog), budget_bytes // PIECE_CHARS + 1))]
@@ -229,14 +248,31 @@ class _Stream:
             pieces.append(piece)
             blobs += new_blobs
         if self._new_seq is not None:
-            manifest = {"output_type": "stream", "name": self.name, "text": pieces}
-            yield ("add_output", self._new_seq, manifest)
+            yield ("add_output", self._new_seq, {**self._encode_fields(limits, blobs), "text": pieces})
             self._new_seq = None
         else:
             for index, piece in enumerate(pieces):
                 replaces = index == 0 and self._tail is not None
                 yield ("replace_last_piece" if replaces else "append_piece", piece)
         self._tail = texts[-1] if is_all and texts[-1] is tail else None
+
+    def _take_fields(self, limits: Limits, blobs: list[bytes]) -> Iterator[tuple[Any, ...]]:
+        """What has changed of the fields of an output that the document has."""
+        if self._new_field_bytes:
+            before = self._shown_fields
+            fields = self._encode_fields(limits, blobs)
+            changed = {key: item for key, item in fields.items() if key not in before or not same(before[key], item)}
+            if changed:
+                yield ("set_output_fields", changed)
+
+    def _encode_fields(self, limits: Limits, blobs: list[bytes]) -> Manifest:
+        """Everything of the manifest but the text. What has no place in it is forgotten."""
+        manifest, new_blobs = output_to_manifest({"output_type": "stream", "name": self.name, **self._fields}, limits)
+        blobs += new_blobs
+        self.stored_bytes += sum(map(len, new_blobs))
+        self._fields = {key: value for key, value in self._fields.items() if key in manifest}
+        self._shown_fields, self._new_field_bytes = manifest, 0
+        return manifest
 
 
 @dataclass(slots=True)

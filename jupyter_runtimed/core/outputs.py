@@ -9,8 +9,10 @@ Rules
    the last may be replaced (`core.terminal` says what can still change).
 2. `clear_output(wait=True)` takes effect with the next output, in the same transaction; without one, never.
 3. `update_display_data` changes every output with that display id, in all executions.
-4. Nothing is dropped below the limits. Above, a note says so in the outputs; errors are shown all the same.
-5. Blobs are named by operations, never the other way round: write `Taken.blobs` before `Taken.operations`.
+4. Fields that nobody knows are kept (`core.manifest`). Of text that is joined the last value of each counts, so that
+   a field that differs in every message does not split a line in two.
+5. Nothing is dropped below the limits. Above, a note says so in the outputs; errors are shown all the same.
+6. Blobs are named by operations, never the other way round: write `Taken.blobs` before `Taken.operations`.
 """
 
 from __future__ import annotations
@@ -21,9 +23,13 @@ from typing import Any
 from jupyter_runtimed.core.execution_outputs import ExecutionOutputs, Manifest, OutputLimits, Taken
 from jupyter_runtimed.core.ids import ExecutionId, OutputId
 from jupyter_runtimed.core.limits import MIB, Limits
+from jupyter_runtimed.core.output_fields import is_unknown
 
 _PACE = ((64, 0.03), (256, 0.05), (1024, 0.1), (8192, 0.25))
 _SLOWEST_PACE = 1.0
+
+_KEPT = ("output_type", "execution_count", "display_id")
+"""What an update of a display leaves as it was."""
 
 _OUTPUT_TYPES = frozenset({"stream", "display_data", "execute_result", "error"})
 
@@ -96,7 +102,8 @@ class RoomOutputs:
             if outputs.clears_with_next:
                 self.clear(execution_id)
             if msg_type == "stream":
-                outputs.stream(str(content.get("name", "stdout")), str(content.get("text", "")))
+                name, text = str(content.get("name", "stdout")), str(content.get("text", ""))
+                outputs.stream(name, text, _unknown_fields(msg_type, content))
             else:
                 self._show(outputs, _to_nbformat(msg_type, content))
         else:
@@ -146,8 +153,8 @@ class RoomOutputs:
         output_id = outputs.show(output)
         display_id = output.get("display_id")
         if output_id is not None and display_id is not None:
-            head = {key: value for key, value in output.items() if key not in {"data", "metadata"}}
-            self._displays.setdefault(display_id, {})[outputs.execution_id, output_id] = head
+            kept = {key: output[key] for key in _KEPT if key in output}
+            self._displays.setdefault(display_id, {})[outputs.execution_id, output_id] = kept
 
     def _note_pending(self, outputs: ExecutionOutputs) -> bool:
         if outputs.has_pending:
@@ -157,9 +164,9 @@ class RoomOutputs:
     def _update_displays(self, content: Mapping[str, Any]) -> bool:
         update = _to_nbformat("display_data", content)
         places = self._displays.get(update.get("display_id", ""), {})
-        for (execution_id, output_id), head in places.items():
+        for (execution_id, output_id), kept in places.items():
             outputs = self._executions[execution_id]
-            outputs.update(output_id, {**head, "data": update["data"], "metadata": update["metadata"]})
+            outputs.update(output_id, {**update, **kept})
             self._note_pending(outputs)
         return bool(places)
 
@@ -173,7 +180,7 @@ class RoomOutputs:
 
 def _to_nbformat(msg_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """An output as nbformat spells it, with its display id. Kernels leave out what they like."""
-    output: dict[str, Any] = {"output_type": msg_type}
+    output = {"output_type": msg_type, **_unknown_fields(msg_type, content)}
     if msg_type == "error":
         traceback = content.get("traceback")
         lines = traceback if isinstance(traceback, list) else []
@@ -194,3 +201,8 @@ def _to_nbformat(msg_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(display_id, str) and display_id:
         output["display_id"] = display_id
     return output
+
+
+def _unknown_fields(msg_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a kernel says beside the protocol. What is transient is for those who listen now."""
+    return {key: value for key, value in content.items() if key != "transient" and is_unknown(msg_type, key)}

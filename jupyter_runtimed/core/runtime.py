@@ -63,6 +63,16 @@ class Execution:
         """Whether nothing more will come of it."""
         return self.status in ENDED
 
+    @property
+    def is_from_kernel(self) -> bool:
+        """Whether a kernel of this server was asked for it."""
+        return self.queued_at is not None
+
+    @property
+    def is_from_file(self) -> bool:
+        """Whether its outputs stood in the notebook's file; what somebody pasted has a name and no time."""
+        return self.queued_at is None and not self.submitted_by
+
     def ordered_outputs(self) -> list[tuple[str, Manifest]]:
         """(output id, manifest) by seq."""
         return sorted(self.outputs.items(), key=lambda item: (_number(item[1].get("seq")), item[0]))
@@ -284,6 +294,14 @@ class RuntimeEdit:
         value = _own(manifest, outputs[output_id].get("seq", 0))
         outputs[output_id] = value
         self._writer.put(self._outputs(execution_id), output_id, _typed_fields(value))
+
+    def set_output_fields(self, execution_id: str, output_id: str, fields: Mapping[str, Any]) -> None:
+        """Set fields of an output that no saved file shows."""
+        output = self._document.executions[execution_id].outputs[output_id]
+        target = self._child(self._outputs(execution_id), output_id)
+        for key, value in fields.items():
+            output[key] = value
+            self._writer.put(target, key, value)
 
     def append_piece(self, execution_id: str, output_id: str, piece: Any) -> None:
         """Append a piece to a stream."""

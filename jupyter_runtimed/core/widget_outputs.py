@@ -66,12 +66,11 @@ class WidgetOutputs:
 
     def _add(self, msg_type: str, content: Mapping[str, Any]) -> None:
         last = self._outputs[-1] if self._outputs else {}
+        said = {key: item for key, item in content.items() if key not in {"transient", "output_type"}}
         if msg_type == "stream" and last.get("output_type") == "stream" and last.get("name") == content.get("name"):
-            last["text"] = f"{last.get('text', '')}{content.get('text', '')}"
+            last.update(said, text=f"{last.get('text', '')}{said.get('text', '')}")
             return
-        self._outputs.append(
-            {"output_type": msg_type, **{key: item for key, item in content.items() if key != "transient"}}
-        )
+        self._outputs.append({**said, "output_type": msg_type})
         self._display_ids.append(_display_id(content))
 
     def _update(self, content: Mapping[str, Any]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jupyter_runtimed.core.content import output_to_manifest
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import BadRequest
 from jupyter_runtimed.core.ids import ExecutionId
 from jupyter_runtimed.core.limits import Limits
+from jupyter_runtimed.core.manifest import output_to_manifest
 from jupyter_runtimed.core.requests import PutOutputs
 from jupyter_runtimed.core.runtime import Manifest, RuntimeDocument, RuntimeEdit
 from jupyter_runtimed.rooms.output_sink import OutputSink, Urgency

@@ -309,12 +309,12 @@ def _refers(value: Any) -> bool:
 
 
 def _with_note(value: Any, note: str) -> Any:
-    """A piece or an output with a note in the place of its blobs."""
+    """A piece or an output with a note in the place of its blobs. Fields that nbformat does not know are left out."""
     if is_reference(value):
         return note
     if not isinstance(value, dict):
         return value
-    kept = {key: item for key, item in value.items() if key != "original"}
+    kept = {key: item for key, item in value.items() if key == "traceback" or not is_reference(item)}
     if isinstance(kept.get("data"), dict):
         data = {mime: content for mime, content in kept["data"].items() if not _refers(content)}
         return {**kept, "data": data if len(data) == len(kept["data"]) else {**data, "text/plain": note.strip()}}

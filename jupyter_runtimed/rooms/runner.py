@@ -251,7 +251,8 @@ class Runner:
         status = reply.get("status", "ok")
         if status == "error" and not self._sink.outputs.has_error(execution_id) and "ename" in reply:
             # Some kernels say so in the reply alone.
-            self._sink.receive(execution_id, "error", reply)
+            raised = {key: reply[key] for key in ("ename", "evalue", "traceback") if key in reply}
+            self._sink.receive(execution_id, "error", raised)
         self._sink.outputs.end(execution_id)
         self._set_count(execution_id, reply.get("execution_count"))
         self._drop_run()

@@ -32,9 +32,9 @@ def origin_of_active(notebook: NotebookDocument, runtime: RuntimeDocument) -> Or
     executions = [execution for execution in _shown(notebook, runtime) if _has_active(execution)]
     if not executions:
         return Origin.NOWHERE
-    if any(execution.queued_at is None and execution.submitted_by for execution in executions):
+    if not all(execution.is_from_kernel or execution.is_from_file for execution in executions):
         return Origin.PASTE
-    is_ours = all(execution.queued_at is not None for execution in executions)
+    is_ours = all(execution.is_from_kernel for execution in executions)
     return Origin.KERNEL if is_ours else Origin.FILE
 
 

@@ -158,6 +158,23 @@ export class BlobCache {
 }
 
 const OURS = new Set(['seq', 'original', 'display_id']);
+/** Fields of nbformat's that are no content: what is in them is never a reference. Mirrors `core/manifest.py`. */
+const PLAIN = new Map<Json, ReadonlySet<string>>([
+  ['stream', new Set(['name'])],
+  ['display_data', new Set(['metadata'])],
+  ['execute_result', new Set(['metadata', 'execution_count'])],
+  ['error', new Set(['ename', 'evalue'])]
+]);
+
+function isPlain(manifest: Manifest, key: string): boolean {
+  return key === 'output_type' || PLAIN.get(manifest.output_type ?? null)?.has(key) === true;
+}
+
+/** Whether a field is content by MIME type. */
+function isBundle(manifest: Manifest, key: string): boolean {
+  const type = manifest.output_type;
+  return key === 'data' && (type === 'display_data' || type === 'execute_result');
+}
 
 /** The output of a manifest, or a promise of it when something must be fetched. */
 export function toOutput(manifest: Manifest, blobs: BlobCache): Output | Promise<Output> {
@@ -175,9 +192,11 @@ export function toOutput(manifest: Manifest, blobs: BlobCache): Output | Promise
     if (key === 'output_type' || OURS.has(key)) {
       continue;
     }
-    if (key === 'text' && output.output_type === 'stream') {
+    if (isPlain(manifest, key)) {
+      output[key] = value;
+    } else if (key === 'text' && output.output_type === 'stream') {
       put(output, key, joinPieces(Array.isArray(value) ? value : [value], blobs));
-    } else if (key === 'data' && isObject(value)) {
+    } else if (isBundle(manifest, key) && isObject(value)) {
       const data: JsonObject = {};
       output.data = data;
       for (const [mime, content] of Object.entries(value)) {
@@ -195,12 +214,15 @@ export function toOutput(manifest: Manifest, blobs: BlobCache): Output | Promise
 
 /** The pieces of content of an output. */
 function contents(manifest: Manifest): Json[] {
-  const { data, text, ...others } = manifest;
-  return [
-    ...Object.values(others),
-    ...(isObject(data) ? Object.values(data) : []),
-    ...(Array.isArray(text) ? text : [text ?? null])
-  ];
+  return Object.entries(manifest).flatMap(([key, value]) => {
+    if (OURS.has(key) || isPlain(manifest, key)) {
+      return [];
+    }
+    if (isBundle(manifest, key) && isObject(value)) {
+      return Object.values(value);
+    }
+    return key === 'text' && Array.isArray(value) ? value : [value];
+  });
 }
 
 /** Whether part of an output stands in blobs. */

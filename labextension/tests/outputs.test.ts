@@ -53,6 +53,29 @@ test('what nobody sees is not fetched, and once it is near it is', async () => {
   assert.deepEqual(tab.fetched, [BLOB]);
 });
 
+test('fields that nobody knows are shown with their values, and no data is taken for a reference', async () => {
+  const hub = hubWithBlob();
+  const odd = { blob: BLOB, size: 11 };
+  const large = { blob: BLOB, size: 11 };
+  hub.execution('e', {
+    cell_id: 'one',
+    outputs: {
+      a: { output_type: 'display_data', data: {}, metadata: odd, mine: [1], large, seq: 1 },
+      b: { output_type: 'stream', name: 'stdout', text: ['x'], metadata: large, seq: 2 },
+      c: { output_type: 'mine', data: large, seq: 3, original: { blob: 'cd'.repeat(32), size: 1 } }
+    }
+  });
+  const tab = await openUnseen(hub);
+  tab.room.bridge.outputs.approach('one');
+  await tab.room.bridge.outputs.show('one');
+  assert.deepEqual(outputs(tab, 0), [
+    { output_type: 'display_data', data: {}, metadata: odd, mine: [1], large: 'a long text' },
+    { output_type: 'stream', name: 'stdout', text: 'x', metadata: 'a long text' },
+    { output_type: 'mine', data: 'a long text' }
+  ]);
+  assert.deepEqual(tab.fetched, [BLOB]);
+});
+
 test('all of it is there when all of it is asked for', async () => {
   const tab = await openUnseen(hubWithBlob());
   await tab.room.bridge.showAllOutputs();

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import nbformat
+
 from tests.conformance.conftest import code_cell, notebook
 from tests.conformance.test_bad_kernels import with_kernel
 from tests.conformance.test_running import finished, run, text_of
@@ -132,6 +134,44 @@ async def test_types_nobody_knows_and_their_metadata_are_kept(visit: Any) -> Non
         (saved,) = v.read(room["path"])["cells"][0]["outputs"]
         assert saved["data"]["application/vnd.mine.v1+json"] == body and saved["metadata"] == output["metadata"]
         assert "".join(saved["data"]["x/y"]) == "z" * 5000 and "".join(saved["data"]["application/x-mine"])
+
+
+async def test_fields_nobody_knows_are_kept_for_everybody_and_the_file_stays_valid(visit: Any) -> None:
+    says = (
+        "kernel = get_ipython().kernel\n"
+        "def say(kind, **content): kernel.send_response(kernel.iopub_socket, kind, content)\n"
+        "say('stream', name='stdout', text='a', mine=1, first=True)\n"
+        "say('stream', name='stdout', text='b', mine={'blob': 'data'})\n"
+        "say('display_data', data={'text/plain': 'x'}, metadata={}, mine=[1], transient={'display_id': 'd'})\n"
+        "say('display_data', data={}, metadata={}, mine='x' * 300_000, **{f'k{i}': 'y' * 100 for i in range(1000)})\n"
+        "say('execute_result', data={}, metadata={}, execution_count=1, mine=None)\n"
+        "say('error', ename='E', evalue='v', traceback=['t'], mine='é')\n"
+    )
+    update = "say('update_display_data', data={'text/plain': 'y'}, metadata={}, mine=2, transient={'display_id': 'd'})"
+    async with visit() as v, v.joined(code_cell(says, "a"), code_cell(update, "u")) as (peer, room):
+        await run(peer, "a")
+        await run(peer, "u")
+        assert (await peer.request("save_notebook"))["ok"]
+        async with v.peer(room) as late:
+            await late.ready()
+            for one in (peer, late):
+                await one.until(lambda one=one: one.outputs_of("a")[1].get("mine") == 2)
+                stream, display, large, result, error = one.outputs_of("a")
+                assert text_of(stream) == "ab" and stream["first"] is True and stream["mine"]["json"] is True
+                assert display["data"] == {"text/plain": "y"} and "transient" not in display
+                assert large["mine"]["size"] == 300_000 and 100 < len(large) < 200
+                assert result["mine"] is None and error["mine"] == "é"
+            blob = stream["mine"]["blob"]
+        assert (await v.call("GET", f"/blobs/{blob}?type=application/json"))[2] == {"blob": "data"}
+        content = v.read(room["path"])
+        nbformat.validate(content)
+        saved = content["cells"][0]["outputs"]
+        assert ["".join(saved[0]["text"]), saved[1]["data"]["text/plain"], saved[4]["ename"]] == ["ab", ["y"], "E"]
+        # What changes in the file elsewhere does not make its outputs others than those that are shown.
+        content["metadata"]["mine"] = "of another program"
+        v.write(content, room["path"])
+        await peer.until(lambda: peer.root()["metadata"].get("mine"))
+        assert peer.outputs_of("a")[4]["mine"] == "é"
 
 
 async def test_a_notebook_of_another_language_is_like_any_other(visit: Any) -> None:

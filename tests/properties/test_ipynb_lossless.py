@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_runtimed.core.content import decode_content, encode_content, manifest_to_output, output_to_manifest
+from jupyter_runtimed.core.content import decode_content, encode_content
 from jupyter_runtimed.core.errors import LoadFailed
 from jupyter_runtimed.core.ipynb import Import, parse, saved_cell_ids, valid_cell_id
 from jupyter_runtimed.core.limits import Limits
+from jupyter_runtimed.core.manifest import manifest_to_output, output_to_manifest
 from jupyter_runtimed.core.native import fits, same
 from tests.support.notebooks import b64, meaning, rich_outputs, to_bytes
 from tests.support.opened import Opened

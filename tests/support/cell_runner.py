@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from jupyter_runtimed.core.content import manifest_to_output
 from jupyter_runtimed.core.crdt import ROOT, new_actor
 from jupyter_runtimed.core.document import NotebookDocument, new_notebook_replica
 from jupyter_runtimed.core.limits import Limits
+from jupyter_runtimed.core.manifest import manifest_to_output
 from jupyter_runtimed.core.runtime import Execution, RuntimeDocument
 from jupyter_runtimed.rooms.executor import Executor
 from jupyter_runtimed.rooms.executor_settings import ExecutorSettings

@@ -12,9 +12,9 @@ from typing import Any
 
 from jupyter_runtimed.adapters.blob_store import BlobStore
 from jupyter_runtimed.adapters.clock import LoopClock
-from jupyter_runtimed.core.content import manifest_to_output
 from jupyter_runtimed.core.crdt import new_actor
 from jupyter_runtimed.core.document import NotebookDocument, new_notebook_replica
+from jupyter_runtimed.core.manifest import manifest_to_output
 from jupyter_runtimed.core.runtime import Execution, RuntimeDocument
 from jupyter_runtimed.rooms.executor import Executor
 from jupyter_runtimed.rooms.executor_settings import ExecutorSettings

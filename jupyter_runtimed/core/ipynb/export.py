@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jupyter_runtimed.core.content import FetchBlob, decode_bundle, manifest_to_output
+from jupyter_runtimed.core.content import FetchBlob, decode_bundle
 from jupyter_runtimed.core.document import Cell, NotebookDocument
 from jupyter_runtimed.core.ipynb.importing import TRANSIENT_METADATA
 from jupyter_runtimed.core.ipynb.layout import split_lines, to_utf8, write_json
+from jupyter_runtimed.core.manifest import manifest_to_output
+from jupyter_runtimed.core.output_fields import only_known
 from jupyter_runtimed.core.residue import Residue
 from jupyter_runtimed.core.runtime import Execution, Manifest
 
@@ -48,14 +51,27 @@ def saved_cell_ids(cell_ids: Sequence[str]) -> dict[str, str]:
     return saved
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a cell shows of its execution.
+
+    Attributes:
+        count: what the file has for the execution count, which may be anything.
+        outputs: manifests in order, safe from what happens to them later.
+        is_from_file: they stood in the file, so it has all their fields.
+    """
+
+    count: Any = None
+    outputs: Sequence[Manifest] = ()
+    is_from_file: bool = False
+
+
 class Export:
     """The content of a save, taken from the documents at one moment."""
 
     def __init__(self, document: NotebookDocument, runtime: Outputs, residue: Residue | None = None) -> None:
-        self._cells = [
-            (cell, _execution(runtime, cell, residue), _frozen_outputs(runtime, cell)) for cell in document.cells()
-        ]
-        self._ids = saved_cell_ids([cell.id for cell, _, _ in self._cells])
+        self._cells = [(cell, _shown(runtime, cell, residue)) for cell in document.cells()]
+        self._ids = saved_cell_ids([cell.id for cell, _ in self._cells])
         self._metadata = dict(document.metadata())
         self._root = dict(document.root())
         self._residue = residue if residue is not None else Residue()
@@ -107,12 +123,10 @@ class Export:
         return root
 
     def _nbformat_cells(self, fetch: FetchBlob) -> Iterator[dict[str, Any]]:
-        for cell, execution, outputs in self._cells:
-            yield self._nbformat_cell(cell, execution, outputs, fetch)
+        for cell, shown in self._cells:
+            yield self._nbformat_cell(cell, shown, fetch)
 
-    def _nbformat_cell(
-        self, cell: Cell, execution: Mapping[str, Any], outputs: list[Manifest], fetch: FetchBlob
-    ) -> dict[str, Any]:
+    def _nbformat_cell(self, cell: Cell, shown: _Shown, fetch: FetchBlob) -> dict[str, Any]:
         value: dict[str, Any] = dict(cell.extra)
         value["cell_type"] = cell.cell_type
         value["metadata"] = cell.metadata
@@ -123,8 +137,8 @@ class Export:
                 for name, bundle in cell.attachments.items()
             }
         if cell.cell_type == "code":
-            value["outputs"] = [_complete(manifest, fetch, execution) for manifest in outputs]
-            value["execution_count"] = execution["execution_count"]
+            value["outputs"] = [_complete(manifest, fetch, shown) for manifest in shown.outputs]
+            value["execution_count"] = shown.count
         if ("cell", cell.id) in self._owners:
             value = self._residue.restore(("cell", cell.id), value)
         value["id"] = self._ids[cell.id]
@@ -133,27 +147,29 @@ class Export:
         return value
 
 
-def _execution(runtime: Outputs, cell: Cell, residue: Residue | None) -> Mapping[str, Any]:
-    """What a code cell has of the execution it shows, besides the outputs."""
-    found = runtime.execution(cell.execution_id) if cell.execution_id else None
-    value = {"execution_count": found.execution_count if found is not None else None}
-    if residue is None or cell.execution_id is None:
-        return value
-    return residue.restore(("execution", cell.execution_id), value)
-
-
-def _frozen_outputs(runtime: Outputs, cell: Cell) -> list[Manifest]:
-    """The manifests of the outputs that a cell shows, safe from what happens to them later."""
-    manifests = [manifest for _, manifest in runtime.outputs(cell.execution_id)] if cell.execution_id else []
-    return [
+def _shown(runtime: Outputs, cell: Cell, residue: Residue | None) -> _Shown:
+    """What a cell shows now."""
+    if not cell.execution_id:
+        return _Shown()
+    execution = runtime.execution(cell.execution_id)
+    saved = {"execution_count": execution.execution_count if execution is not None else None}
+    if residue is not None:
+        saved = residue.restore(("execution", cell.execution_id), saved)
+    outputs = [
         {**manifest, "text": list(manifest["text"])} if isinstance(manifest.get("text"), list) else manifest
-        for manifest in manifests
+        for _, manifest in runtime.outputs(cell.execution_id)
     ]
+    return _Shown(saved["execution_count"], outputs, execution is not None and execution.is_from_file)
 
 
-def _complete(manifest: Manifest, fetch: FetchBlob, execution: Mapping[str, Any]) -> dict[str, Any]:
-    """The nbformat output of a manifest, with what nbformat requires of outputs that kernels made."""
+def _complete(manifest: Manifest, fetch: FetchBlob, shown: _Shown) -> dict[str, Any]:
+    """The nbformat output of a manifest, with what nbformat requires of outputs that kernels made.
+
+    What nbformat forbids is left out, unless it stood in the file.
+    """
     output = manifest_to_output(manifest, fetch)
+    if not shown.is_from_file:
+        output = only_known(output)
     if "original" in manifest:
         return output
     kind = output.get("output_type")
@@ -161,5 +177,5 @@ def _complete(manifest: Manifest, fetch: FetchBlob, execution: Mapping[str, Any]
         output.setdefault("metadata", {})
         output.setdefault("data", {})
     if kind == "execute_result":
-        output.setdefault("execution_count", execution["execution_count"])
+        output.setdefault("execution_count", shown.count)
     return output

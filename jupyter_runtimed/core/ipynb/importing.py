@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_runtimed.core.content import encode_content, joined, output_to_manifest
+from jupyter_runtimed.core.content import encode_content, joined
 from jupyter_runtimed.core.crdt import ChangeBuilder, DocumentWriter, Uint
 from jupyter_runtimed.core.document import (
     CELL_TYPES,
@@ -30,6 +30,7 @@ from jupyter_runtimed.core.errors import LoadFailed, TooLarge
 from jupyter_runtimed.core.ids import Hash, Heads
 from jupyter_runtimed.core.ipynb.parse import Unread, parse_notebook
 from jupyter_runtimed.core.limits import Limits
+from jupyter_runtimed.core.manifest import output_to_manifest
 from jupyter_runtimed.core.native import is_key
 from jupyter_runtimed.core.position import nth
 from jupyter_runtimed.core.residue import Residue

@@ -10,8 +10,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jupyter_runtimed.core.content import FetchBlob, manifest_to_output
+from jupyter_runtimed.core.content import FetchBlob
 from jupyter_runtimed.core.document import NotebookDocument
+from jupyter_runtimed.core.manifest import manifest_to_output
+from jupyter_runtimed.core.output_fields import only_known
 from jupyter_runtimed.core.runtime import Execution, RuntimeDocument
 
 _NOT_CONTENT = ("seq", "display_id")
@@ -82,18 +84,24 @@ def _is_same(shown: Execution | None, other: Execution | None, fetch: FetchBlob)
     if shown.execution_count != other.execution_count or len(shown.outputs) != len(other.outputs):
         return False
     pairs = zip(shown.ordered_outputs(), other.ordered_outputs(), strict=True)
-    return all(_is_same_output(mine, theirs, fetch) for (_, mine), (_, theirs) in pairs)
+    return all(
+        _is_same_output(mine, theirs, fetch, is_from_file=shown.is_from_file) for (_, mine), (_, theirs) in pairs
+    )
 
 
 def _is_empty(execution: Execution | None) -> bool:
     return execution is None or (not execution.outputs and execution.execution_count is None)
 
 
-def _is_same_output(mine: Mapping[str, Any], theirs: Mapping[str, Any], fetch: FetchBlob) -> bool:
+def _is_same_output(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], fetch: FetchBlob, *, is_from_file: bool
+) -> bool:
     if _content(mine) == _content(theirs):
         return True
     # The same text may lie in other pieces, the same data under another reference.
-    return _dumped(manifest_to_output(mine, fetch)) == _dumped(manifest_to_output(theirs, fetch))
+    output = manifest_to_output(mine, fetch)
+    saved = output if is_from_file else only_known(output)
+    return _dumped(saved) == _dumped(manifest_to_output(theirs, fetch))
 
 
 def _content(manifest: Mapping[str, Any]) -> str:

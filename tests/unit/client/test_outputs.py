@@ -98,6 +98,28 @@ def test_unknown_kinds_of_output_keep_what_they_have() -> None:
     assert output.output_type == "x" and output.fields["strange"] == [1] and output.text == ""
 
 
+@pytest.mark.parametrize("kind", ["stream", "display_data", "execute_result", "error", "mine"])
+async def test_fields_that_nobody_knows_are_there_with_their_values(kind: str) -> None:
+    unknown = {"small": [1], "json": {**blob_reference(JSON), "json": True}, "text": blob_reference(LONG.encode())}
+    manifest = {"output_type": kind, "mine": unknown["small"], "large": unknown["json"], "long": unknown["text"]}
+    output = output_from_manifest("o1", {**manifest, "seq": 1, "display_id": "d"}, {})
+    assert output.fields["mine"] == [1] and isinstance(output.fields["long"], BlobRef) and not output.is_loaded
+    (loaded,) = await BlobCache(Store(JSON, LONG.encode()).fetch).load([("o1", manifest)])
+    assert loaded.is_loaded and set(loaded.fields) == {"mine", "large", "long"}
+    assert loaded.fields["large"]["blob"] == "not a reference" and loaded.fields["long"] == LONG
+
+
+async def test_a_reference_says_when_its_value_is_of_another_kind_than_its_type() -> None:
+    data = {
+        "image/png": {**blob_reference(b"no base64"), "text": True},
+        "text/plain": {**blob_reference(b'{"a": 1}'), "json": True},
+    }
+    (output,) = await BlobCache(Store(b"no base64", b'{"a": 1}').fetch).load(
+        [("o1", {"output_type": "display_data", "data": data})]
+    )
+    assert output.data == {"image/png": "no base64", "text/plain": {"a": 1}}
+
+
 async def test_a_blob_is_fetched_once_and_the_longest_unused_goes_first() -> None:
     store = Store(b"a" * 10, b"b" * 10, b"c" * 10)
     a, b, c = store.blobs

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import random
 from typing import Any
 
 import pytest
 
-from jupyter_runtimed.core.content import (
-    SHOWN_BYTES,
-    decode_content,
-    encode_content,
-    manifest_to_output,
-    output_to_manifest,
-    references,
-    stream_text,
-)
-from jupyter_runtimed.core.errors import NotFound, TooLarge
+from jupyter_runtimed.core.content import decode_content, encode_content, references
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.references import blob_reference, is_reference
-from tests.support import notebooks
 from tests.support.notebooks import b64, png
 
 LIMITS = Limits()
@@ -157,65 +146,3 @@ def test_only_a_hash_makes_a_reference() -> None:
 def test_references_are_found_at_any_depth() -> None:
     one, two = blob_reference(b"1"), blob_reference(b"2")
     assert references([{"a": [one]}, {"b": {"c": two}}, "x"]) == {one["blob"], two["blob"]}
-
-
-# Outputs.
-
-
-def test_the_manifest_of_a_display_has_contents_in_its_data() -> None:
-    output = notebooks.display_of({"image/png": b64(PICTURE), "text/plain": ["a\n", "b"]})
-    manifest, blobs = output_to_manifest({**output, "display_id": "d"}, LIMITS)
-    assert manifest == {
-        "output_type": "display_data",
-        "data": {"image/png": blob_reference(PICTURE), "text/plain": "a\nb"},
-        "metadata": {},
-        "display_id": "d",
-    }
-    back = manifest_to_output({**manifest, "seq": 4}, lambda _: blobs[0])
-    assert back == {**output, "data": {"image/png": b64(PICTURE), "text/plain": "a\nb"}}
-
-
-def test_a_long_traceback_is_a_blob() -> None:
-    lines = ["line " * 100] * 5
-    manifest, blobs = output_to_manifest(notebooks.error(lines), LIMITS)
-    assert manifest["traceback"] == blob_reference(blobs[0]) and json.loads(blobs[0]) == lines
-    assert manifest_to_output(manifest, lambda _: blobs[0])["traceback"] == lines
-    assert output_to_manifest(notebooks.error(), LIMITS)[0]["traceback"] == notebooks.ANSI_TRACEBACK
-
-
-def test_what_has_no_regular_form_in_a_file_is_kept_whole_beside_what_can_be_shown() -> None:
-    output = {**notebooks.error(), "evalue": "\ud800" + "x" * 2 * SHOWN_BYTES, "seq": 5, "x": {"": 1}}
-    manifest, blobs = output_to_manifest(output, LIMITS, from_file=True)
-    assert manifest["evalue"].startswith("\ufffdxxx") and len(manifest["evalue"]) == SHOWN_BYTES
-    assert "x" not in manifest and "seq" not in manifest
-    assert manifest["original"] == blob_reference(blobs[-1])
-    assert manifest_to_output(manifest, lambda _: blobs[-1]) == output
-
-    def gone(_: str) -> bytes:
-        raise NotFound("gone")
-
-    assert manifest_to_output(manifest, gone)["ename"] == "ZeroDivisionError"
-
-
-def test_a_kernel_cannot_make_us_fail_by_what_it_says() -> None:
-    deep: Any = 1
-    for _ in range(900):
-        deep = [deep]
-    odd: dict[str, Any] = {
-        "output_type": "display_data",
-        "data": {"application/json": deep, "text/plain": "shown"},
-        "metadata": {"": deep},
-        "\ud800": 1,
-    }
-    manifest, blobs = output_to_manifest(odd, LIMITS)
-    assert manifest == {"output_type": "display_data", "data": {"text/plain": "shown"}} and not blobs
-    with pytest.raises(TooLarge):
-        output_to_manifest(odd, LIMITS, from_file=True)
-
-
-def test_a_stream_is_the_text_of_its_pieces() -> None:
-    data = b"two" * 1000
-    pieces = ["one", blob_reference(data), "three"]
-    assert stream_text(pieces, lambda _: data) == "one" + "two" * 1000 + "three"
-    assert stream_text("a text of a JavaScript peer", lambda _: b"") == "a text of a JavaScript peer"
-    assert stream_text(None, lambda _: b"") == ""

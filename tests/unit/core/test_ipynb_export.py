@@ -274,6 +274,37 @@ def test_our_own_fields_stay_out_of_the_file() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_kept"),
+    [
+        ({"queued_at": "now", "submitted_by": "alice"}, False),
+        ({"queued_at": "now"}, False),
+        ({"submitted_by": "alice"}, False),
+        ({}, True),
+    ],
+    ids=["of a kernel", "of a kernel for nobody", "pasted", "of a file"],
+)
+def test_fields_that_nbformat_forbids_are_only_those_of_the_file(origin: dict[str, str], is_kept: bool) -> None:
+    document, runtime = room()
+    document.insert_cell("code", "x", id="a")
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": ["x"], "mine": 1},
+        {"output_type": "display_data", "data": {}, "metadata": {"kept": 1}, "mine": 1},
+        {"output_type": "execute_result", "data": {}, "metadata": {}, "execution_count": 1, "mine": 1},
+        {"output_type": "error", "ename": "", "evalue": "", "traceback": [], "mine": 1},
+    ]
+    with runtime.edit() as edit:
+        edit.add_execution("e", "a", seq=1, status="done", **origin)
+        for number, output in enumerate(outputs):
+            edit.add_output("e", str(number), number, output)
+    document.set_execution_id("a", "e")
+    (cell,) = save(document, runtime)["cells"]
+    assert ["mine" in output for output in cell["outputs"]] == [is_kept] * 4
+    assert cell["outputs"][1]["metadata"] == {"kept": 1}
+    if not is_kept:
+        nbformat.validate(save(document, runtime))
+
+
 def test_markdown_cells_show_no_outputs() -> None:
     """Nor do their executions leave traces in the file, should they have some."""
     opened = Opened(to_bytes(notebook([code("x", [notebooks.stream("y")], 1), markdown("z")])))

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from jupyter_runtimed.core.content import manifest_to_output
 from jupyter_runtimed.core.execution_outputs import PIECE_CHARS, OutputLimits, Taken
 from jupyter_runtimed.core.ids import ExecutionId
 from jupyter_runtimed.core.limits import Limits
+from jupyter_runtimed.core.manifest import UNKNOWN_BYTES, manifest_to_output
 from jupyter_runtimed.core.outputs import RoomOutputs, pace
 from jupyter_runtimed.core.references import is_reference
 from jupyter_runtimed.core.runtime import RuntimeDocument
@@ -224,6 +224,70 @@ def test_a_thousand_updates_are_written_once() -> None:
     for number in range(1000):
         screen.update(f"x{number}", "d")
     assert len(screen.flush().operations) == 1 and screen.shown() == ["x999"]
+
+
+def test_fields_that_nobody_knows_are_kept_and_transient_ones_are_not() -> None:
+    screen = Screen()
+    screen.say("stream", name="stdout", text="x", mine=[1], transient={"t": 1}, output_type="error", seq=7)
+    screen.say("display_data", data={}, metadata={}, mine={"a": 1}, transient={"display_id": "d", "t": 1})
+    screen.say("execute_result", data={}, metadata={}, execution_count=1, mine="x" * 1000)
+    screen.say("error", ename="E", evalue="v", traceback=[], mine=None)
+    screen.flush()
+    stream, display, result, error = screen.manifests()
+    assert stream == {"output_type": "stream", "name": "stdout", "text": ["x"], "mine": [1], "seq": 0}
+    assert display == {
+        "output_type": "display_data", "data": {}, "metadata": {}, "mine": {"a": 1}, "display_id": "d", "seq": 1,
+    }  # fmt: skip
+    assert screen.blobs[result["mine"]["blob"]] == b"x" * 1000 and error["mine"] is None
+
+
+def test_an_update_brings_its_own_fields() -> None:
+    screen = Screen()
+    screen.say("display_data", data={}, metadata={}, old=1, transient={"display_id": "d"})
+    screen.say("execute_result", data={}, metadata={}, execution_count=4, old=1, transient={"display_id": "d"})
+    screen.flush()
+    screen.say("update_display_data", data={"x/y": "1"}, metadata={}, new=2, transient={"display_id": "d"})
+    screen.flush()
+    shown = {"data": {"x/y": "1"}, "metadata": {}, "new": 2, "display_id": "d"}
+    assert screen.manifests() == [
+        {"output_type": "display_data", **shown, "seq": 0},
+        {"output_type": "execute_result", "execution_count": 4, **shown, "seq": 1},
+    ]
+
+
+def test_of_text_that_is_joined_the_last_value_of_a_field_counts() -> None:
+    screen = Screen()
+    screen.say("stream", name="stdout", text="a", first=1, both=1)
+    screen.flush()
+    screen.say("stream", name="stdout", text="b", both=2)
+    screen.say("stream", name="stdout", text="c\n", both="x" * 1000, last=True)
+    assert [operation.verb for operation in screen.flush().operations] == ["set_output_fields", "replace_last_piece"]
+    (stream,) = screen.manifests()
+    assert stream["text"] == ["abc\n"] and stream["first"] == 1 and stream["last"] is True
+    assert screen.blobs[stream["both"]["blob"]] == b"x" * 1000
+    screen.say("stream", name="stdout", text="d", first=1, last=True)
+    assert [operation.verb for operation in screen.flush().operations] == ["replace_last_piece"], "nothing is new of it"
+    screen.say("stream", name="stdout", text="\x1b[0m"[:1], first=2)
+    assert [operation.verb for operation in screen.flush().operations] == ["set_output_fields"]
+    assert not screen.outputs.has_pending
+
+
+def test_fields_of_streams_take_no_more_than_their_share() -> None:
+    """Of the document, of the memory, and of what an execution may store."""
+    screen = Screen(OutputLimits(max_bytes=50_000))
+    for number in range(5000):
+        screen.say("stream", name="stdout", text=".", **{f"key {number}": number})
+        if number % 1000 == 0:
+            screen.flush()
+    screen.flush()
+    (stream,) = screen.manifests()
+    assert 1000 < len(stream) < 5000 and len(str(stream)) < 2 * UNKNOWN_BYTES
+    screen.outputs.clear(A)
+    for number in range(100):
+        screen.say("stream", name="stdout", text=".", mine="x" * 10_000 + str(number))
+        screen.flush()
+    assert len([blob for taken in screen.taken for blob in taken.blobs if b"x" in blob]) < 10
+    assert "limit of 50,000 bytes" in screen.shown()[-1][1]
 
 
 def test_an_update_of_an_unknown_or_cleared_display_changes_nothing() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from jupyter_runtimed.core.content import manifest_to_output
 from jupyter_runtimed.core.errors import (
     BadRequest,
     KernelBusy,
@@ -18,6 +17,7 @@ from jupyter_runtimed.core.errors import (
     OutOfSpace,
 )
 from jupyter_runtimed.core.execution_outputs import OutputLimits
+from jupyter_runtimed.core.manifest import manifest_to_output
 from jupyter_runtimed.core.requests import Complete, History, InputReply, Inspect, IsComplete, PutOutputs
 from tests.support.cell_runner import cell_runner
 from tests.support.manual_clock import settle
@@ -701,6 +701,8 @@ async def test_a_full_disk_is_an_error_of_the_execution_and_nothing_else() -> No
     [
         {"msg_type": "display_data", "data": {"text/plain": "x" * 1000, "text/html": "ok"}, "metadata": {}},
         {"msg_type": "error", "ename": "E", "evalue": "", "traceback": ["x" * 1000]},
+        {"msg_type": "display_data", "data": {"text/plain": "x" * 1000}, "metadata": {}, "mine": "x" * 2000},
+        {"msg_type": "stream", "name": "stdout", "text": "x" * 1000, "mine": "x" * 2000},
     ],
 )
 async def test_any_output_whose_blob_is_lost_says_so(message: dict[str, Any]) -> None:
