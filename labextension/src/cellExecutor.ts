@@ -25,7 +25,7 @@ export class RoomCellExecutor implements INotebookCellExecutor {
       explain(new RequestError('forbidden', 'Not permitted.'));
       return false;
     }
-    if (!(await hasKernel(options))) {
+    if (!(await hasKernel(options, room))) {
       return true;
     }
     onCellExecutionScheduled({ cell });
@@ -120,11 +120,11 @@ function ended(room: Room, id: string): Promise<IExecution | null> {
 }
 
 /** Whether there is a kernel, or the user chose one now; he may prefer none. */
-async function hasKernel({
-  sessionContext,
-  sessionDialogs
-}: INotebookCellExecutor.IRunCellOptions): Promise<boolean> {
-  if (!sessionContext?.hasNoKernel) {
+async function hasKernel(
+  { sessionContext, sessionDialogs }: INotebookCellExecutor.IRunCellOptions,
+  room: Room
+): Promise<boolean> {
+  if (!sessionContext?.hasNoKernel || !room.isOnline || room.runtime.hasKernel) {
     return true;
   }
   const shouldSelect = await sessionContext.startKernel();

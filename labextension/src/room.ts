@@ -31,7 +31,7 @@ import { ITransport, ITransportListener } from './transport.js';
 export type RoomConnection = 'opening' | 'online' | 'offline';
 
 /** What changed about a room, apart from its cells. */
-export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'confirmation';
+export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'kernel' | 'confirmation';
 
 /** Keystrokes that come faster than this go up together. */
 const PACE_MS = 25;
@@ -275,6 +275,9 @@ export class Room
   runtimeChanged(change: IRuntimeChange): void {
     this.bridge.runtimeChanged(change);
     this._changed.emit('runtime');
+    if (change.kernel) {
+      this._changed.emit('kernel');
+    }
   }
 
   statusChanged(status: IStatus): void {

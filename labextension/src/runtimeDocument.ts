@@ -46,6 +46,7 @@ export interface IRuntimeChange {
 }
 
 const STATUSES = new Set<string>(['queued', 'running', 'done', 'error', 'cancelled']);
+const KERNEL_LESS = new Set<string>(['not_started', 'dead', 'error']);
 const ENDED = new Set<string>(['done', 'error', 'cancelled']);
 
 export function hasEnded(execution: IExecution): boolean {
@@ -80,6 +81,11 @@ export class RuntimeDocument {
       status: asString(fields.status) ?? 'not_started',
       kernelId: asString(fields.kernel_id)
     };
+  }
+
+  /** Whether there is a kernel, or one on its way. */
+  get hasKernel(): boolean {
+    return !KERNEL_LESS.has(this.kernel.status);
   }
 
   execution(id: string): IExecution | null {

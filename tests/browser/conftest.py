@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.lab import Lab, Tab
 from tests.support.server_process import ServerProcess
+from tests.support.tcp_proxy import WireThread, wire_in_a_thread
 
 # Two pages, a server and its kernels share a machine with whatever else is going on there.
 expect.set_options(timeout=20_000)
@@ -97,6 +98,23 @@ def lab(server: ServerProcess, browser: Browser, regulars: list[Tab], request: p
     lab = Lab(server, browser, ARTIFACTS, regulars)
     yield lab
     lab.close(failed_name(request))
+
+
+@pytest.fixture
+def own(tmp_path: Path, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A server of its own, to be stopped, killed and started again."""
+    with start_server(tmp_path / "lab") as server:
+        lab = Lab(server, browser, ARTIFACTS)
+        yield lab
+        lab.close(failed_name(request))
+
+
+@pytest.fixture
+def wire(own: Lab) -> Iterator[WireThread]:
+    """What is between browsers and the server, for who opens a notebook while `own.port` says so."""
+    with wire_in_a_thread(own.server.port) as wire:
+        yield wire
+        wire.let_flow()
 
 
 def failed_name(request: pytest.FixtureRequest) -> str | None:

@@ -214,6 +214,14 @@ class Tab:
     def wait_saved(self) -> None:
         expect(self.status).to_contain_text("Saved", timeout=SEEN_MS)
 
+    def wait_offline(self) -> None:
+        expect(self.status).to_contain_text("Offline", timeout=30_000)
+
+    def wait_back(self) -> None:
+        """Wait until the room is back after a loss, with everything safe."""
+        expect(self.status).to_have_text(re.compile(r"^Saved \d?\d:\d\d"), timeout=60_000)
+        expect(self.status).to_have_attribute("title", re.compile("would survive a crash"))
+
     def wait_kernel(self) -> None:
         self.wait_until("panel.sessionContext.session?.kernel?.connectionStatus === 'connected'", 60_000)
 

@@ -6,35 +6,16 @@ import json
 import re
 import shutil
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import ARTIFACTS, failed_name, start_server
+from tests.browser.conftest import ARTIFACTS
 from tests.browser.lab import Lab, Tab
 from tests.support.server_process import TOKEN, ServerProcess
-from tests.support.tcp_proxy import WireThread, wire_in_a_thread
-
-
-@pytest.fixture
-def own(tmp_path: Path, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A server of its own, to be stopped, killed and started again."""
-    with start_server(tmp_path / "lab") as server:
-        lab = Lab(server, browser, ARTIFACTS)
-        yield lab
-        lab.close(failed_name(request))
-
-
-@pytest.fixture
-def wire(own: Lab) -> Iterator[WireThread]:
-    """What is between browsers and the server, for who opens a notebook while `own.port` says so."""
-    with wire_in_a_thread(own.server.port) as wire:
-        yield wire
-        wire.let_flow()
+from tests.support.tcp_proxy import WireThread
 
 
 @pytest.fixture
@@ -45,15 +26,6 @@ def wired(own: Lab, wire: WireThread) -> tuple[Tab, Tab]:
     alice = own.open(path)
     own.port = own.server.port
     return alice, own.open(path)
-
-
-def _is_shown_offline(tab: Tab) -> None:
-    expect(tab.status).to_contain_text("Offline", timeout=30_000)
-
-
-def _is_back(tab: Tab) -> None:
-    expect(tab.status).to_have_text(re.compile(r"^Saved \d?\d:\d\d"), timeout=60_000)
-    expect(tab.status).to_have_attribute("title", re.compile("would survive a crash"))
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -67,7 +39,7 @@ def test_what_is_typed_while_the_server_is_away_goes_up_when_it_is_back(own: Lab
     bob.wait_saved()
     _end(own.server, end)
     for tab in (alice, bob):
-        _is_shown_offline(tab)
+        tab.wait_offline()
     alice.click(0).type(" + 1")
     bob.click(1).press("Escape", "b", "Enter").type("'from bob'")
     expect(alice.status).to_contain_text("not sent")
@@ -77,7 +49,7 @@ def test_what_is_typed_while_the_server_is_away_goes_up_when_it_is_back(own: Lab
     alice.shot(f"offline-{end}", ARTIFACTS)
     own.server.start()
     for tab in (alice, bob):
-        _is_back(tab)
+        tab.wait_back()
         tab.wait_sources("x = 123 + 1", "print('out')", "'from bob'")
         expect(tab.outputs(1)).to_have_text("out")
         assert tab.dialogs_seen() == []
@@ -102,48 +74,9 @@ def test_two_type_while_the_server_restarts(own: Lab, end: str) -> None:
         tab.wait_sources(
             "".join(chr(0x4E00 + number) for number in range(60)), "".join(chr(0x5E00 + number) for number in range(60))
         )
-        _is_back(tab)
+        tab.wait_back()
         assert tab.dialogs_seen() == []
     assert [cell.source for cell in own.read(path).cells] == alice.sources()
-
-
-def test_a_kernel_starts_though_the_server_was_away_when_it_should(own: Lab) -> None:
-    alice = own.open(own.write("x"))
-    alice.leave()
-    lost: list[Route] = []
-
-    def lose(route: Route) -> None:
-        if route.request.method == "POST" and len(lost) < 2:
-            lost.append(route)
-            route.abort("connectionreset")
-        else:
-            route.continue_()
-
-    alice.page.route(re.compile("/api/sessions"), lose)
-    alice.show(own.write("6 * 7"))
-    alice.wait_kernel()
-    assert len(lost) == 2
-    alice.run(0)
-    expect(alice.outputs(0)).to_have_text("42")
-    assert alice.dialogs_seen() == []
-
-
-def test_a_kernel_starts_though_the_server_died_while_it_did(own: Lab) -> None:
-    alice = own.open(own.write("x"))
-    alice.leave()
-    path = own.write("6 * 7", "'later'")
-    with alice.page.expect_request(lambda request: request.method == "POST" and "/api/sessions" in request.url):
-        alice.show(path)
-    own.server.kill()
-    _is_shown_offline(alice)
-    alice.click(0).type(" + 1")
-    own.server.start()
-    _is_back(alice)
-    alice.run(0)  # the kernel may have been there a moment before the server died, and gone with it
-    expect(alice.outputs(0)).to_have_text("43")
-    alice.run(1)
-    expect(alice.outputs(1)).to_have_text("'later'")
-    assert alice.dialogs_seen() == []
 
 
 def test_a_network_that_is_lost_comes_back(own: Lab, wire: WireThread, wired: tuple[Tab, Tab]) -> None:
@@ -151,7 +84,7 @@ def test_a_network_that_is_lost_comes_back(own: Lab, wire: WireThread, wired: tu
     alice.click(0)
     wire.cut()
     alice.context.set_offline(True)
-    _is_shown_offline(alice)
+    alice.wait_offline()
     expect(alice.status).to_have_text("Offline")
     alice.type("23")
     expect(alice.status).to_have_text(re.compile("^Offline, [12] changes? not sent$"))
@@ -163,7 +96,7 @@ def test_a_network_that_is_lost_comes_back(own: Lab, wire: WireThread, wired: tu
     alice.context.set_offline(False)
     for tab in (alice, bob):
         tab.wait_sources("bob_x = 123", "y = 23")
-        _is_back(tab)
+        tab.wait_back()
         assert tab.dialogs_seen() == []
     alice.type("4")
     bob.wait_sources("bob_x = 1234", "y = 23")
@@ -179,11 +112,11 @@ def test_a_network_that_goes_silent_is_noticed_when_the_page_wakes_up(
     bob.click(1).type("3")
     expect(alice.status).to_have_text("Sending…")
     alice.page.evaluate("window.dispatchEvent(new Event('online'))")
-    _is_shown_offline(alice)
+    alice.wait_offline()
     wire.let_flow()
     for tab in (alice, bob):
         tab.wait_sources("x = 123", "y = 23")
-        _is_back(tab)
+        tab.wait_back()
         assert tab.dialogs_seen() == []
 
 
@@ -204,7 +137,7 @@ def test_a_page_that_slept_catches_up(own: Lab, wire: WireThread, wired: tuple[T
     alice.thaw()
     for tab in (alice, bob):
         tab.wait_sources("bob_x = 123", "y = 23")
-        _is_back(tab)
+        tab.wait_back()
         assert tab.dialogs_seen() == []
     alice.type("4")
     bob.wait_sources("bob_x = 1234", "y = 23")
@@ -238,10 +171,10 @@ def test_a_server_that_lost_its_log_finds_the_notebook_again(own: Lab) -> None:
     alice.wait_kernel()  # JupyterLab says in a dialog that it could not start one
     own.server.kill()
     _forget(own.server)
-    _is_shown_offline(alice)
+    alice.wait_offline()
     alice.type("4")
     own.server.start()
-    _is_back(alice)
+    alice.wait_back()
     alice.wait_sources("x = 1234")
     assert [cell.source for cell in own.read(path).cells] == ["x = 1234"]
 
@@ -257,13 +190,13 @@ def test_a_file_that_was_changed_while_the_server_was_away_and_its_log_lost_is_m
     notebook.cells[1].source = "b = 2"
     notebook.cells[3].source = "d = 2"
     nbformat.write(notebook, own.server.root / path)
-    _is_shown_offline(alice)
+    alice.wait_offline()
     alice.click(0).type("0")
     alice.click(2).press("Escape", "b", "Enter").type("new = 1")
     alice.click(4, end=False).press("Control+Home").type("# alice\n")
     alice.shot("merge-before", ARTIFACTS)
     own.server.start()
-    _is_back(alice)
+    alice.wait_back()
     alice.shot("merge-after", ARTIFACTS)
     alice.wait_sources("a = 100", "b = 2", "c = 1", "new = 1", "# alice\nd = 2")
     own.wait_file(path, "a = 100", "b = 2", "c = 1", "new = 1", "# alice\nd = 2")

@@ -1,8 +1,9 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ISessionContext, SessionContext } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
-import { startKernelQuietly } from '../kernelStart.js';
 import { Room } from '../room.js';
+import { RoomKernel } from '../roomKernel.js';
 import { IRooms } from '../tokens.js';
 import { forEachPanel, roomOf } from '../view/panels.js';
 
@@ -15,11 +16,11 @@ export const kernelControlPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Lets the room interrupt its kernel and empty its queue.',
   autoStart: true,
   requires: [IRooms, INotebookTracker],
-  activate: (_: JupyterFrontEnd, rooms: IRooms, tracker: INotebookTracker): void => {
+  activate: ({ shell }: JupyterFrontEnd, rooms: IRooms, tracker: INotebookTracker): void => {
     tracker.widgetAdded.connect((_, panel) => {
       const room = roomOf(rooms, panel);
       if (room !== undefined) {
-        startKernelQuietly(panel, room);
+        new RoomKernel(panel, room, () => contextsAt(shell, panel.sessionContext.path));
         void spareKernel(panel, room);
       }
     });
@@ -30,6 +31,14 @@ export const kernelControlPlugin: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/** What uses the kernel of a notebook: its panels, and the consoles that belong to them. */
+function contextsAt(shell: JupyterFrontEnd.IShell, path: string): ISessionContext[] {
+  return [...shell.widgets('main')].flatMap(widget => {
+    const context = 'sessionContext' in widget ? widget.sessionContext : null;
+    return context instanceof SessionContext && context.path === path ? [context] : [];
+  });
+}
 
 /** JupyterLab starts a kernel as soon as the notebook is there, and would ask for one. */
 async function spareKernel(panel: NotebookPanel, room: Room): Promise<void> {
