@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from benchmarks.notebooks import measured
 from jupyter_runtimed.client.synced import SyncedDocument
-from jupyter_runtimed.core.crdt import Engine, Replica, new_actor, read_document
+from jupyter_runtimed.core.crdt import Engine, Follower, Replica, new_actor, read_document
 from jupyter_runtimed.core.document import NotebookDocument, new_notebook_replica
 from jupyter_runtimed.core.ipynb import Import
 from jupyter_runtimed.core.limits import Limits
@@ -54,7 +54,7 @@ class Watcher:
     def __init__(self, hub: DocumentSync, name: str) -> None:
         self._hub = hub
         self.name = name
-        self.sync = SyncedDocument(Replica(b"", actor=new_actor(), heads=(), known=()))
+        self.sync = SyncedDocument(Follower(new_actor()))
         self.document = NotebookDocument(self.sync.replica)
         self.sync.receive(hub.join(name))
         self.settle()

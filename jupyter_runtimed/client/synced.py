@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_runtimed.core.crdt import (
     CAPABILITIES,
     EngineSyncState,
-    Replica,
+    Follower,
     SyncMessage,
     encode_sync,
     parse_sync,
@@ -32,12 +32,12 @@ class SyncedDocument:
     """A replica that follows the server's document.
 
     It begins cold: the document chunk that the server sends first is read without the engine, as are those with more
-    of a notebook that is still being loaded, and only a change, of ours or of somebody else, makes the engine load it.
-    Until then there are three kinds of messages: our hello, the server's document, our word that we have it.
+    of a notebook that is still being loaded; the engine is made when a change is read, or made. Until then there are
+    three kinds of messages: our hello, the server's document, our word that we have it.
 
-    What the server has sent it knows that we have: a connection loses nothing. So while the engine follows others'
-    changes there is nothing to say, and twenty who watch one type cost no twenty acknowledgements a key. Nor is the
-    engine's protocol told of them before it is to speak: it walks the whole history for each message it is told of.
+    What the server has sent it knows that we have: a connection loses nothing. So while others' changes come in there
+    is nothing to say, and twenty who watch one type cost no twenty acknowledgements a key. Nor is the engine's protocol
+    told of them before it is to speak: it walks the whole history for each message it is told of.
 
     Attributes:
         replica: outlives connections.
@@ -46,7 +46,7 @@ class SyncedDocument:
             shows the document takes it.
     """
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Follower) -> None:
         self.replica = replica
         self.told: Heads | None = None
         self.content: dict[str, Any] | None = None
@@ -78,13 +78,15 @@ class SyncedDocument:
 
     def _follow(self, message: SyncMessage) -> bool:
         """Take changes in that we have all dependencies of, as a server sends them that knows what we have."""
-        if not self._is_engaged or self.told is None or message.need:
+        replica = self.replica
+        if self.told is None or message.need:
             return False
-        if message.changes:
-            self.replica.sync_receive(self.replica.new_sync_state(), encode_sync(message.changes), origin=_SERVER)
-        if not self.replica.contains(message.heads):
+        before = replica.heads
+        if not replica.follow(message.changes, origin=_SERVER) or not replica.surely_contains(message.heads):
             return False
         self._is_behind = True
+        if self._said == before:
+            self._said = replica.heads  # the server knows that we have what it has sent
         return True
 
     def outgoing(self) -> bytes | None:
@@ -116,7 +118,7 @@ class SyncedDocument:
 
     def _begin(self, message: SyncMessage) -> bool:
         """Take a whole document in without the engine; whether that could be done."""
-        if self._is_engaged or len(message.changes) != 1:
+        if self._is_engaged or len(message.changes) != 1 or self.replica.log_end > self.replica.log_start:
             return False
         try:
             content, heads = read_document(message.changes[0], _MAX_INFLATED_BYTES)

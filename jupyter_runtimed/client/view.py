@@ -17,7 +17,7 @@ import msgspec
 
 from jupyter_runtimed.client.status import People, Person, Status
 from jupyter_runtimed.client.synced import SyncedDocument
-from jupyter_runtimed.core.crdt import Advance, Replica
+from jupyter_runtimed.core.crdt import Advance, Follower, Replica
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.frames import FrameType, encode_frame
 from jupyter_runtimed.core.ids import Hash, Heads
@@ -78,7 +78,7 @@ class RoomView:
         self._show_runtime()
 
     def _empty(self) -> SyncedDocument:
-        return SyncedDocument(Replica(b"", actor=self._new_actor(), heads=(), known=()))
+        return SyncedDocument(Follower(self._new_actor()))
 
     def _show_notebook(self) -> None:
         self.notebook = NotebookDocument(self._notebook_sync.replica)

@@ -186,8 +186,8 @@ def equal_blocks(a: str, b: str, *, skip_strays: bool = False) -> list[Block]:
 
     With `skip_strays`, those that are no longer than the differences on both sides of them are left out.
     """
-    start = _common_prefix(a, b)
-    end = _common_prefix(a[start:][::-1], b[start:][::-1])
+    start = common_prefix(a, b)
+    end = common_prefix(a[start:][::-1], b[start:][::-1])
     blocks = [(0, 0, start)]
     inner = _inner_blocks(a[start : len(a) - end], b[start : len(b) - end], skip_strays)
     blocks += [(i + start, j + start, n) for i, j, n in inner]
@@ -282,7 +282,7 @@ def _joined(blocks: list[Block]) -> list[Block]:
     return joined
 
 
-def _common_prefix(a: str, b: str) -> int:
+def common_prefix(a: str, b: str) -> int:
     """Length of what two texts begin with; by halving, because comparing slices is fast."""
     low, high = 0, min(len(a), len(b))
     while low < high:

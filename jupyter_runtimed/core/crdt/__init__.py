@@ -17,6 +17,8 @@ from jupyter_runtimed.core.crdt.engine import (
     new_actor,
     op_id,
 )
+from jupyter_runtimed.core.crdt.follower import Follower
+from jupyter_runtimed.core.crdt.insertion import Insertion
 from jupyter_runtimed.core.crdt.log import Advance, LogEntry
 from jupyter_runtimed.core.crdt.replica import Replica
 from jupyter_runtimed.core.crdt.splice import splice_text
@@ -38,6 +40,8 @@ __all__ = [
     "EnginePanic",
     "EngineRefused",
     "EngineSyncState",
+    "Follower",
+    "Insertion",
     "LogEntry",
     "OpId",
     "Replica",

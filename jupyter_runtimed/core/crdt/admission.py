@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo
 from jupyter_runtimed.core.crdt.history import History, Mark
@@ -63,7 +63,7 @@ class Admission:
         for digest in [digest for digest, brought_by in self._origins.items() if brought_by == origin]:
             del self._early[digest], self._origins[digest]
 
-    def admit(self, infos: Iterable[ChangeInfo], origin: str | None, known: Set[Hash], history: History) -> Admitted:
+    def admit(self, infos: Sequence[ChangeInfo], origin: str | None, known: Set[Hash], history: History) -> Admitted:
         """Of these and the waiting changes: those whose dependencies are here, checked, in order. The others wait.
 
         Args:
@@ -76,6 +76,8 @@ class Admission:
             Malformed, OtherLineage: one of `infos` does not fit the history; nothing is admitted.
             OverLimit: too many would wait; nothing is admitted.
         """
+        if len(infos) == 1 and not self._early and infos[0].hash not in known and known >= set(infos[0].deps):
+            return Admitted(history, infos, (origin,), (history.check(infos[0]),))  # a key that somebody hits
         fresh = {info.hash: info for info in infos if info.hash not in known}
         origins = {**self._origins, **dict.fromkeys(fresh, origin)}
         ready, early = self._sort_out({**self._early, **fresh}, known)

@@ -8,17 +8,15 @@ here is exactly what an engine would have written; what it says of *this* docume
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, LIST, MAP, SET, TEXT, OpId
+from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, LIST, MAP, MAX_COUNTER, SET, TEXT, OpId
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, split_chunks
 from jupyter_runtimed.core.crdt.column_reader import read_bytes, read_runs, read_sleb, read_str, read_uleb
-from jupyter_runtimed.core.crdt.operations import MAKES, OpRun, read_operations
+from jupyter_runtimed.core.crdt.insertion import Insertion, read_insertion
+from jupyter_runtimed.core.crdt.operations import MAKES, OpRun, ids_of, read_operations
 from jupyter_runtimed.core.errors import Malformed, OverLimit
 from jupyter_runtimed.core.ids import Hash
-
-MAX_COUNTER = (1 << 32) - 1
-"""The engine keeps counters in 32 bits."""
 
 _MAX_ACTOR_BYTES = 64
 _MAX_ACTORS = 100_000
@@ -28,8 +26,7 @@ _KNOWN_ACTIONS = frozenset((MAP, SET, LIST, DELETE, TEXT, INCREMENT))
 _COLUMNS = frozenset((0x01, 0x02, 0x11, 0x13, 0x15, 0x34, 0x42, 0x56, 0x57, 0x70, 0x71, 0x73))
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeInfo:
+class ChangeInfo(NamedTuple):
     """What one change says.
 
     Attributes:
@@ -49,9 +46,9 @@ class ChangeInfo:
     start_op: int
     n_ops: int
     deps: tuple[Hash, ...]
-    touched: dict[OpId | None, set[str]] = field(default_factory=dict)
-    made: dict[OpId, tuple[int, OpId | None, str | None]] = field(default_factory=dict)
-    runs_kept: tuple[OpRun, ...] | None = None
+    touched: dict[OpId | None, set[str]]
+    made: dict[OpId, tuple[int, OpId | None, str | None]]
+    runs_kept: tuple[OpRun, ...] | None
 
     @property
     def actor(self) -> bytes:
@@ -152,6 +149,9 @@ def read_change(body: bytes, chunk: bytes, digest: Hash, max_ops: int) -> Change
         Malformed: no engine writes this.
         OverLimit: too many operations.
     """
+    insertion = read_insertion(body) if max_ops else None
+    if insertion is not None:
+        return _info_of(insertion, body, chunk, digest)
     header = _Header(body)
     n_ops = _count_operations(body, header, max_ops)
     touched: dict[OpId | None, set[str]] = {}
@@ -192,6 +192,13 @@ def read_change(body: bytes, chunk: bytes, digest: Hash, max_ops: int) -> Change
         made,
         None if kept is None else tuple(kept),
     )
+
+
+def _info_of(insertion: Insertion, body: bytes, chunk: bytes, digest: Hash) -> ChangeInfo:
+    actors, seq, counter, dep, obj, after, _ = insertion
+    elements = ids_of(after) if after is not None else None
+    run = OpRun(counter, 1, obj, None, elements, True, SET, ())
+    return ChangeInfo(chunk, body, digest, actors, seq, counter, 1, (dep,), {obj: set()}, {}, (run,))
 
 
 def _count_operations(body: bytes, header: _Header, max_ops: int) -> int:

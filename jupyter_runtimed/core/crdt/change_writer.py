@@ -36,6 +36,9 @@ ObjRef = int | OpId | None
 MAP, SET, LIST, DELETE, TEXT, INCREMENT = 0, 1, 2, 3, 4, 5
 """Operation actions, as numbered by the format."""
 
+MAX_COUNTER = (1 << 32) - 1
+"""The engine keeps counters in 32 bits."""
+
 HEAD = 0
 """The place before the first element of a list or text."""
 

@@ -198,12 +198,17 @@ class Engine:
         """Ids of the elements of a list or text between two indices."""
         found = []
         for index in range(start, stop):
-            item = self.get(obj, index)
-            element = op_id(item[1]) if item is not None and item[1] else None
-            if element is None:
+            item = self.element(obj, index)
+            if item is None:
                 raise EngineRefused("no such element")
-            found.append(element)
+            found.append(item[1])
         return found
+
+    def element(self, obj: bytes, index: int) -> tuple[Any, OpId] | None:
+        """The value and the id of an element of a list or text; None when there is none, or none to be had."""
+        item = self.get(obj, index)
+        identity = op_id(item[1]) if item is not None and item[1] else None
+        return None if item is None or identity is None else (self._plain(item), identity)
 
     def value(self, obj: bytes, key: str | int) -> Any:
         """A value as plain Python: Text as str, maps and lists as dict and list, odd scalars as None."""

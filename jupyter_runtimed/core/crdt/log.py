@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
 from jupyter_runtimed.core.crdt.change_writer import OpId
 from jupyter_runtimed.core.crdt.column_reader import read_bytes, read_uleb
+from jupyter_runtimed.core.crdt.insertion import Insertion
 from jupyter_runtimed.core.ids import Hash, Heads
 
-_LENGTH_AT = 9
-"""Where the length of a chunk's body stands: behind magic, checksum and type."""
+BODY_AT = 9
+"""Where the body of a chunk stands, its length first: behind magic, checksum and type."""
 
 _STEP = 32
 """So many changes are given to the engine at a time, which takes some milliseconds."""
@@ -20,8 +21,7 @@ Touched = Mapping[OpId | None, Set[str]]
 """Object -> keys written in it; the keys are empty for lists and texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One change of the log.
 
     Attributes:
@@ -29,24 +29,34 @@ class LogEntry:
         hash: its name.
         origin: who brought it; None for the owner of the replica.
         known_touched: `touched`, when it was read before.
+        insertion: the change, when it is one and builds on all that was there: its element stands right behind the
+            one that it names, whatever else there is.
     """
 
     chunk: bytes
     hash: Hash
     origin: str | None
     known_touched: Touched | None = None
+    insertion: Insertion | None = None
 
     @property
     def actor(self) -> bytes:
         """The author."""
-        _, at = read_uleb(self.chunk, _LENGTH_AT)
+        _, at = read_uleb(self.chunk, BODY_AT)
         n_deps, at = read_uleb(self.chunk, at)
         return read_bytes(self.chunk, at + 32 * n_deps)[0]
 
     @property
+    def seq(self) -> int:
+        """Its number among its author's changes."""
+        _, at = read_uleb(self.chunk, BODY_AT)
+        n_deps, at = read_uleb(self.chunk, at)
+        return read_uleb(self.chunk, read_bytes(self.chunk, at + 32 * n_deps)[1])[0]
+
+    @property
     def deps(self) -> list[Hash]:
         """The changes that it builds on directly."""
-        _, at = read_uleb(self.chunk, _LENGTH_AT)
+        _, at = read_uleb(self.chunk, BODY_AT)
         n_deps, at = read_uleb(self.chunk, at)
         return [self.chunk[place : place + 32] for place in range(at, at + 32 * n_deps, 32)]
 
@@ -58,8 +68,7 @@ class LogEntry:
         return read_chunk(self.chunk).touched
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(NamedTuple):
     """What changed the heads: the entries that came, in order, and the heads before."""
 
     entries: tuple[LogEntry, ...]

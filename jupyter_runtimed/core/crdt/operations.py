@@ -235,11 +235,12 @@ def _read_single(body: bytes, actors: Sequence[bytes], counter: int, columns: Co
     values = ValueCursor(body, columns.get(0x56, absent), columns.get(0x57, absent))
     values.advance(1, _required_value(action))
     values.finish()
-    preds = (_ids_of(pred),) if pred is not None else ()
-    return OpRun(counter, 1, obj, key, _ids_of(element) if element is not None else None, insert, action, preds)
+    preds = (ids_of(pred),) if pred is not None else ()
+    return OpRun(counter, 1, obj, key, ids_of(element) if element is not None else None, insert, action, preds)
 
 
-def _ids_of(only: OpId) -> Ids:
+def ids_of(only: OpId) -> Ids:
+    """One id as a row of ids, as the columns say it."""
     counter, actor = only
     return Ids(actor, counter, counter)  # in a column of differences the first one is the step
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from jupyter_runtimed.core.crdt.admission import Admission
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_chunk
-from jupyter_runtimed.core.crdt.change_writer import ChangeBuilder
+from jupyter_runtimed.core.crdt.change_writer import ChangeBuilder, OpId
 from jupyter_runtimed.core.crdt.document_chunk import take_apart
 from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused, EngineSyncState, Writer
 from jupyter_runtimed.core.crdt.history import History, read_history
@@ -224,11 +224,11 @@ class Replica:
         before = self._heads
         if self._engine is not None:
             try:
-                self._engine.apply([chunk for chunk, _ in changes])
+                self.engine.apply([chunk for chunk, _ in changes])
             except (EnginePanic, EngineRefused):
                 self._start_over()
                 raise
-            self._heads = self._engine.heads
+            self._heads = self.engine.heads
         else:
             self._heads = (changes[-1][1],)
         self._enter([LogEntry(chunk, digest, origin) for chunk, digest in changes], before)
@@ -335,14 +335,14 @@ class Replica:
             self.panics += 1
             self._start_over()
             raise
-        self.note_own_changes(origin=origin)
-
-    def note_own_changes(self, *, origin: str | None = None) -> None:
-        """Enter into the log what was done to the engine directly."""
         before, heads = self._heads, self.engine.heads
         if heads != before:
             arrived, self._heads = self.engine.changes_since(before), heads
             self._enter([LogEntry(chunk, digest, origin) for digest, chunk in arrived], before)
+
+    def insert(self, obj: OpId, after: OpId | None, string: str) -> bool:
+        """Insert a string as one element behind another (None: at the front) without the engine; whether it could."""
+        return False
 
     def append_own(self, write: Callable[[ChangeBuilder], object], *, origin: str | None = None) -> None:
         """Write one change by our own actor with a ChangeBuilder, on the present heads."""
@@ -357,7 +357,7 @@ class Replica:
         if self._saved is None or self._saved[0] != self._heads:
             if self._engine is None:
                 return self._snapshot + b"".join(entry.chunk for entry in self._log)
-            self._saved = (self._heads, self._engine.save())
+            self._saved = (self._heads, self.engine.save())
         return self._saved[1]
 
     def compact(self) -> None:

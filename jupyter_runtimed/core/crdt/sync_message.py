@@ -13,7 +13,7 @@ capabilities  length, one byte each                                    (optional
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jupyter_runtimed.core.crdt.column_reader import read_bytes, read_uleb
 from jupyter_runtimed.core.crdt.columns import uleb
@@ -34,8 +34,7 @@ _MAX_BLOOM_PROBES = 32
 """The engine allocates 4 bytes a probe for each hash: 2^32 probes end the process. Real filters use 7."""
 
 
-@dataclass(frozen=True, slots=True)
-class SyncMessage:
+class SyncMessage(NamedTuple):
     """A parsed message.
 
     Attributes:

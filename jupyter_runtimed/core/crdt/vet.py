@@ -6,7 +6,7 @@ document is `history`'s business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_change
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, split_chunks
@@ -23,8 +23,7 @@ while a deletion run is nearly free. 64 lets a megabyte text be deleted by a 16 
 110 bytes that claim a million insertions."""
 
 
-@dataclass(frozen=True, slots=True)
-class VettedMessage:
+class VettedMessage(NamedTuple):
     """A message that the engine may see, and what its changes say."""
 
     sync: SyncMessage

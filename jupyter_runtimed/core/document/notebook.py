@@ -234,10 +234,11 @@ class NotebookDocument(NotebookView):
         after = whole[:index] + text + whole[index + delete :]
         if source is None:
             self._replace_source(cell_id, after)
-        else:
+        elif len(text) != 1 or delete:
             splice_text(self.replica, source, index, delete, text)
-            if len(text) == 1 and not delete:
-                self._typed(cell_id, source, index, after)
+        elif not self._type(cell_id, source, index, text):
+            splice_text(self.replica, source, index, 0, text)
+            self._typed(cell_id, source, index, after)
 
     def append(self, cell_id: str, text: str) -> None:
         """Add text at the end of a source."""

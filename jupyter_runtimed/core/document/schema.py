@@ -70,6 +70,19 @@ class Cell:
     position: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
+    def with_source(self, source: str) -> Cell:
+        """The same cell with another source."""
+        return Cell(
+            self.id,
+            self.cell_type,
+            source,
+            self.metadata,
+            self.attachments,
+            self.execution_id,
+            self.position,
+            self.extra,
+        )
+
 
 def write_cell(builder: ChangeBuilder, cell: Cell) -> None:
     """Add a cell. The order of the operations is part of what an import's hashes pin."""

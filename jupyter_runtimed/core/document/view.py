@@ -8,12 +8,25 @@ stands inside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Engine, OpId, Replica, op_id
+from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Engine, Insertion, OpId, Replica, op_id
 from jupyter_runtimed.core.document.schema import CELLS, ROOT_FIELDS, Cell, cell_from_fields
 from jupyter_runtimed.core.errors import NoSuchCell
+from jupyter_runtimed.core.text_merge import common_prefix
+
+
+class Caret(NamedTuple):
+    """The element of a source that was inserted last: what is typed goes on behind it.
+
+    Attributes:
+        place: behind the element, in code points; None while nobody has looked.
+        element: None is the front.
+    """
+
+    place: int | None
+    element: OpId | None
+
 
 _CELLS = ""
 """The owner of the cells map itself; no cell has this id."""
@@ -42,6 +55,7 @@ class NotebookView:
         self._owners: dict[OpId, str] = {}
         self._sources: dict[str, bytes] = {}
         self._source_owners: dict[OpId, str] = {}
+        self._carets: dict[str, Caret] = {}
         self._metadata: dict[str, Any] | None = None
         self._root: dict[str, Any] | None = None
         self._stale: set[str] = set()
@@ -154,8 +168,9 @@ class NotebookView:
             self._forget_all()
         else:
             for entry in replica.log(self._read_to):
-                for obj, keys in entry.touched.items():
-                    self._forget(obj, keys)
+                if entry.insertion is None or not self._insert(entry.insertion):
+                    for obj, keys in entry.touched.items():
+                        self._forget(obj, keys)
         self._read_to = replica.log_end
         self._refresh()
 
@@ -165,8 +180,10 @@ class NotebookView:
         self._order = self._metadata = self._root = None
 
     def _forget_places(self) -> None:
-        for known in (self._owners, self._sources, self._source_owners, self._stale, self._stale_sources):
+        for known in (self._owners, self._sources, self._source_owners, self._carets):
             known.clear()
+        self._stale.clear()
+        self._stale_sources.clear()
 
     def _forget(self, obj: OpId | None, keys: Set[str]) -> None:
         """Forget what one object of the document said; `keys` are those that were written in a map."""
@@ -195,31 +212,72 @@ class NotebookView:
         for cell_id in typed_in - self._stale:
             cell, source = self._cells.get(cell_id), self._sources.get(cell_id)
             if cell is not None and source is not None:
-                self._cells[cell_id] = replace(cell, source=self._engine.text(source))
+                self._cells[cell_id] = cell.with_source(self._engine.text(source))
+                self._find_caret(cell_id, source, cell.source)
         stale, self._stale = self._stale, set()
         for cell_id in stale:
+            self._carets.pop(cell_id, None)
             old = self._cells.pop(cell_id, None)
             if self._order is not None and old is not None and self._cell(cell_id).position != old.position:
                 self._order = None
 
+    # Typing, which the engine is not asked about.
+
+    def _insert(self, insertion: Insertion) -> bool:
+        """Follow an insertion into a source whose place is known; whether there is nothing left to do."""
+        cell_id = self._source_owners.get(insertion.obj, _CELLS)
+        cell, source = self._cells.get(cell_id), self._sources.get(cell_id)
+        if cell is None or source is None or op_id(source) != insertion.obj or cell_id in self._stale:
+            return False
+        caret = self._carets.get(cell_id, Caret(0, None))
+        index = 0 if insertion.after is None else caret.place if caret.element == insertion.after else None
+        if index is None or cell_id in self._stale_sources:
+            self._stale_sources.add(cell_id)
+            self._carets[cell_id] = Caret(None, insertion.element)
+            return True
+        text = cell.source
+        self._cells[cell_id] = cell.with_source(text[:index] + insertion.string + text[index:])
+        self._carets[cell_id] = Caret(index + len(insertion.string), insertion.element)
+        return True
+
+    def _find_caret(self, cell_id: str, source: bytes, before: str) -> None:
+        """A source was read; if that was because of an insertion, see where it stands."""
+        caret = self._carets.pop(cell_id, None)
+        if caret is None or caret.place is not None:
+            return
+        now = self._cells[cell_id].source
+        index = len(now) - common_prefix(before[::-1], now[::-1])
+        if index and self._engine.element(source, index - 1) == (now[index - 1], caret.element):
+            self._carets[cell_id] = Caret(index, caret.element)
+
+    def _type(self, cell_id: str, source: bytes, index: int, text: str) -> bool:
+        """Insert a character where the last one was inserted, or at the front; whether that is where it goes."""
+        caret = Caret(0, None) if index == 0 else self._carets.get(cell_id)
+        obj = op_id(source)
+        if obj is None or caret is None or caret.place != index:
+            return False
+        return self.replica.insert(obj, caret.element, text)
+
     def _typed(self, cell_id: str, source: bytes, index: int, after: str) -> None:
-        """One character was just inserted by ourselves: the source need not be read to know what it is now.
+        """One character was just inserted by the engine: the source need not be read to know what it is now.
 
         Unless the character is not where it was to go: somebody has put strings of several characters in as one
         element, and the engine does not insert into the middle of one.
         """
         engine = self._engine
-        is_read = self._sources.get(cell_id) == source
-        if is_read and engine.length(source) == len(after) and engine.value(source, index) == after[index]:
-            self._cells[cell_id] = replace(self._cells[cell_id], source=after)
-            self._read_to = self.replica.log_end
+        if self._sources.get(cell_id) == source and engine.length(source) == len(after):
+            found = engine.element(source, index)
+            if found is not None and found[0] == after[index]:
+                self._cells[cell_id] = self._cells[cell_id].with_source(after)
+                self._carets[cell_id] = Caret(index + 1, found[1])
+                self._read_to = self.replica.log_end
 
     def _cells_map(self) -> bytes | None:
         found = self._engine.child(ROOT, "cells")
         return found if found is not None and self._engine.kind(found) == MAP else None
 
     def _has(self, cell_id: str) -> bool:
-        if self._order is not None:
+        if self._order is not None or (cell_id in self._sources and cell_id in self._cells):
             return cell_id in self._cells
         cells = self._cells_map()
         return cells is not None and self._engine.get(cells, cell_id) is not None

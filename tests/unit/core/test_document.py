@@ -37,7 +37,8 @@ def merge(*documents: NotebookDocument) -> None:
     for document in documents:
         for other in documents:
             document.replica.engine.apply([entry.chunk for entry in other.replica.log(other.replica.log_start)])
-            document.replica.note_own_changes()
+            with document.replica.transact():
+                pass  # what the engine was given is entered into the log
     assert len({document.replica.heads for document in documents}) == 1
 
 

@@ -1,0 +1,119 @@
+"""A client's replica: it follows a server that it believes, and troubles the engine when it is asked.
+
+What comes from the server, and what is typed here, is entered into the log at once, and given to the engine when
+somebody needs it. Whoever only watches others type, or types, needs it seldom: where an insertion has to stand is said
+by the change itself (`LogEntry.insertion`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jupyter_runtimed.core.crdt.change_writer import OpId
+from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, make_chunk, split_chunks
+from jupyter_runtimed.core.crdt.column_reader import read_bytes
+from jupyter_runtimed.core.crdt.engine import Engine, EngineRefused
+from jupyter_runtimed.core.crdt.insertion import Insertion, next_insertion, read_insertion, write_insertion
+from jupyter_runtimed.core.crdt.log import BODY_AT, LogEntry, heads_after
+from jupyter_runtimed.core.crdt.replica import Replica
+from jupyter_runtimed.core.ids import Hash, Heads
+
+_MAX_INFLATED_BYTES = 1 << 30
+"""The server is trusted with what it sends, but not without any bound."""
+
+_MAX_DUE = 256
+"""Changes that the engine lacks: it takes so many in a few milliseconds."""
+
+
+class Follower(Replica):
+    """See the module; the arguments are those of `Replica`. Own changes have no origin, all others have one."""
+
+    def __init__(self, actor: bytes) -> None:
+        super().__init__(b"", actor=actor, heads=(), known=())
+        self._due: list[bytes] = []
+        self._seq = 0
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, which is given what it lacks. Raises EngineRefused, EnginePanic when it does not take it."""
+        if self._engine is None or self._engine.is_broken:
+            self._due = []  # it is in the log
+            return super().engine
+        if self._due:
+            due, self._due = self._due, []
+            try:
+                self._engine.apply(due)
+                if self._engine.heads != self._heads:
+                    raise EngineRefused("not all of the changes were taken")
+            except BaseException:
+                self._start_over()
+                raise
+        return self._engine
+
+    def follow(self, fields: Iterable[bytes], *, origin: str) -> bool:
+        """Take in changes of the server's, as a sync message has them.
+
+        Returns:
+            Whether they build on what is here; when they do not, nothing is taken.
+
+        Raises:
+            Malformed, OverLimit: what is there are no chunks.
+        """
+        heads, entries, here = self._heads, list[LogEntry](), set[Hash]()
+        for field in fields:
+            for kind, body, chunk, digest in split_chunks(field, _MAX_INFLATED_BYTES):
+                if kind != CHANGE_CHUNK:
+                    return False
+                if digest in self._known or digest in here:
+                    continue
+                entry = _entry(body, chunk, digest, origin, heads)
+                deps = entry.deps if entry.insertion is None else [entry.insertion.dep]
+                if not all(dep in self._known or dep in here for dep in deps):
+                    return False
+                heads = (
+                    (digest,) if len(heads) == len(deps) == 1 and heads[0] == deps[0] else heads_after(heads, [entry])
+                )
+                here.add(digest)
+                entries.append(entry)
+        if entries:
+            self._enter_ahead(entries, heads)
+        return True
+
+    def insert(self, obj: OpId, after: OpId | None, string: str) -> bool:
+        last = self._log[-1] if self._log else None
+        if last is None or self._heads != (last.hash,):
+            return False
+        before = last.insertion or (_read(last) if last.origin is None else None)
+        if before is None:
+            return False
+        insertion = next_insertion(self.actor, self._seq + 1, before.counter + 1, last.hash, obj, after, string)
+        if insertion is None:
+            return False
+        chunk, digest = make_chunk(CHANGE_CHUNK, write_insertion(insertion))
+        self._enter_ahead([LogEntry(chunk, digest, None, {obj: frozenset()}, insertion)], (digest,))
+        return True
+
+    def _enter_ahead(self, entries: list[LogEntry], heads: Heads) -> None:
+        before, self._heads = self._heads, heads
+        if self._engine is not None:
+            self._due += [entry.chunk for entry in entries]
+            if len(self._due) > _MAX_DUE:
+                self.engine  # noqa: B018  (it takes them)
+        self._enter(entries, before)
+
+    def _enter(self, entries: list[LogEntry], before: Heads) -> None:
+        for entry in entries:
+            if entry.origin is None:
+                self._seq = entry.seq
+        super()._enter(entries, before)
+
+
+def _entry(body: bytes, chunk: bytes, digest: Hash, origin: str, heads: Heads) -> LogEntry:
+    insertion = read_insertion(body)
+    if insertion is None or heads != (insertion.dep,):
+        return LogEntry(chunk, digest, origin)
+    return LogEntry(chunk, digest, origin, {insertion.obj: frozenset()}, insertion)
+
+
+def _read(entry: LogEntry) -> Insertion | None:
+    return read_insertion(read_bytes(entry.chunk, BODY_AT)[0])
