@@ -5,14 +5,13 @@ The row is shared with everybody else on the server. What is kept here is what i
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 from jupyter_runtimed.adapters.foreign import ForeignError, call
 from jupyter_runtimed.adapters.kernels_server import Server
-from jupyter_runtimed.core.errors import NoKernel, RuntimedError
+from jupyter_runtimed.core.errors import Internal, NoKernel
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +83,11 @@ class SessionRow:
                 log.info("session not moved path=%s cause=%s", path, error.message)
 
     async def remove(self) -> None:
-        """Remove the row and shut its kernel down, as far as they are there."""
+        """Remove the row and shut its kernel down, as far as they are there.
+
+        Raises:
+            Internal: the kernel could not be shut down. It is there, and not ours any more until it is found again.
+        """
         session_id, kernel_id = self.session_id, self.kernel_id
         self.unbind()
         try:
@@ -92,9 +95,15 @@ class SessionRow:
                 await call(self._server.sessions.delete_session, session_id)
         except ForeignError as error:  # the kernel is to be shut down all the same
             log.info("session not deleted path=%s cause=%s", self.path, error.message)
-        if kernel_id is not None and kernel_id in self._server.kernels:
-            with contextlib.suppress(RuntimedError):
-                await call(self._server.kernels.shutdown_kernel, kernel_id, now=True)
+        if kernel_id is None or kernel_id not in self._server.kernels:
+            return
+        try:
+            await call(self._server.kernels.shutdown_kernel, kernel_id, now=True)
+        except ForeignError as error:
+            if kernel_id in self._server.kernels:
+                raise Internal(
+                    f"the kernel could not be shut down and is still there: {error.message}. Try it again"
+                ) from error
 
 
 def _name(path: str) -> str:

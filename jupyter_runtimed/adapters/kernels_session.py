@@ -10,23 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from datetime import datetime, timezone
 from typing import Any
 
 from jupyter_runtimed.adapters.foreign import ForeignError, call
-from jupyter_runtimed.adapters.kernels_line import KernelLine, is_back, life_of, may_come_back
+from jupyter_runtimed.adapters.kernels_connection import RETURN_SECONDS, KernelConnection
+from jupyter_runtimed.adapters.kernels_line import KernelLine, life_of
 from jupyter_runtimed.adapters.kernels_row import SessionRow
 from jupyter_runtimed.adapters.kernels_server import Inbox, Server
 from jupyter_runtimed.core.errors import KernelDied, NoKernel, RuntimedError
 from jupyter_runtimed.core.messages import KernelEvent, KernelInfo, KernelNews, KernelNotice
 
 log = logging.getLogger(__name__)
-
-_SUCCESSOR_LOOK_SECONDS = 0.02
-
-_RETURN_SECONDS = 20.0
-"""How long a kernel that died may take to be restarted by the server before it counts as gone."""
 
 
 class JupyterKernelSession:
@@ -41,13 +37,10 @@ class JupyterKernelSession:
         self._inbox = Inbox()
         # Held while the kernel is being changed; a look that comes meanwhile would see half of it.
         self._lock = asyncio.Lock()
-        self._line: KernelLine | None = None
-        self._kernel: KernelInfo | None = None
+        self._connection = KernelConnection(server, self._row, self._inbox, self._broken)
         self._lost_at: float | None = None
         self._has_died = False
-        self._lost_life: Any = None
         self._unreachable: tuple[str | None, Any] | None = None
-        self._connected_to: str | None = None
         self._following: asyncio.Task[KernelInfo] | None = None
 
     # ---- the port ----------------------------------------------------------------------------------------------
@@ -55,12 +48,12 @@ class JupyterKernelSession:
     @property
     def kernel(self) -> KernelInfo | None:
         """The kernel that is there and answers."""
-        return self._kernel
+        return self._connection.kernel
 
     @property
     def is_replaced(self) -> bool:
         """Whether others have ended or restarted the kernel, and no look has found it yet."""
-        line = self._line
+        line = self._connection.line
         return line is not None and (self._row.manager is None or not line.is_same_life)
 
     async def start(self, kernel_name: str | None) -> KernelInfo:
@@ -71,13 +64,13 @@ class JupyterKernelSession:
             try:
                 found = await self._attach(kernel_name)
             except KernelDied:
-                await self._remove()
+                await self._discard()
                 found = None
             if found is None:
                 try:
                     await self._server.whole(self._row.create(kernel_name), "kernel launch")
                 except asyncio.CancelledError:
-                    await self._remove()
+                    await self._discard()
                     raise
                 found = await self._connect_new("the kernel was started")
             return found
@@ -88,8 +81,12 @@ class JupyterKernelSession:
             try:
                 return await self._attach()
             except KernelDied:
-                await self._remove()
+                await self._discard()
                 return None
+
+    async def is_bound(self) -> bool:
+        """Whether the session at the path has a kernel, be it one that has not answered yet."""
+        return self._row.manager is not None or self._row.find(await self._server.rows()) is not None
 
     async def receive(self) -> list[KernelEvent]:
         """Wait for news and give all there are."""
@@ -106,9 +103,9 @@ class JupyterKernelSession:
         buffers: Sequence[bytes] = (),
     ) -> None:
         """Say something to the kernel."""
-        if self._line is None or self._kernel is None:
+        if self._connection.line is None or self._connection.kernel is None:
             raise NoKernel("there is no kernel; run a cell or start one")
-        self._line.send(channel, msg_type, content, msg_id, metadata, buffers)
+        self._connection.line.send(channel, msg_type, content, msg_id, metadata, buffers)
 
     async def interrupt(self) -> None:
         """Interrupt what the kernel does."""
@@ -123,14 +120,17 @@ class JupyterKernelSession:
         """Restart the kernel and wait until it answers."""
         self._stop_following()
         async with self._lock:
+            row = self._row.find(await self._server.rows()) if self._row.manager is None else None
+            if row is not None:
+                self._row.bind(row)
             if self._row.manager is None:
-                raise NoKernel("there is no kernel to restart")
-            self._disconnect()
+                raise NoKernel("there is no kernel to restart; run a cell or start one")
+            self._connection.close()
             try:
                 restarting = call(self._server.kernels.restart_kernel, self._row.kernel_id)
                 waiting = await self._server.whole(restarting, "kernel restart")
             except ForeignError as error:
-                await self._remove()
+                await self._discard()
                 raise KernelDied(f"the kernel could not be restarted: {error.message}") from error
             if isinstance(waiting, asyncio.Future):
                 # The server's own check of the restart; ours follows.
@@ -145,9 +145,9 @@ class JupyterKernelSession:
 
     def report_activity(self) -> None:
         """Something runs: who looks for idle kernels should not take this one."""
-        if self._line is not None:
+        if self._connection.line is not None:
             now = datetime.now(timezone.utc)
-            self._line.manager.last_activity = now
+            self._connection.line.manager.last_activity = now
             self._server.kernels.last_kernel_activity = now
 
     async def move(self, path: str) -> None:
@@ -159,7 +159,7 @@ class JupyterKernelSession:
         """Let go of the kernel, which lives on."""
         self.is_closed = True
         self._stop_following()
-        self._disconnect()
+        self._connection.close()
 
     # ---- what others do --------------------------------------------------------------------------------------
 
@@ -181,9 +181,10 @@ class JupyterKernelSession:
             return self._row.manager is None
         if row["kernel"]["id"] != self._row.kernel_id:
             return True
-        if self._line is None:
-            return self._has_waited_long() or await is_back(self._row.manager, self._lost_life)
-        return self._line.is_local and (not self._line.is_same_life or not await self._line.is_alive())
+        line = self._connection.line
+        if line is None:
+            return self._has_waited_long() or await self._connection.is_back()
+        return line.is_local and (not line.is_same_life or not await line.is_alive())
 
     async def look(self, rows: Sequence[dict[str, Any]]) -> None:
         """Compare with what is, and tell what changed.
@@ -201,14 +202,14 @@ class JupyterKernelSession:
                 self._tell_gone("the kernel was shut down", "dead" if self._has_died else "not_started")
             elif row["kernel"]["id"] != self._row.kernel_id:
                 await self._follow(row, "another kernel was chosen", is_chosen=True)
-            elif self._line is None:
-                if await is_back(self._row.manager, self._lost_life):
+            elif self._connection.line is None:
+                if await self._connection.is_back():
                     await self._follow(row, "the kernel is back")
                 else:
                     await self._give_up("the kernel did not come back")
-            elif not self._line.is_same_life:
+            elif not self._connection.line.is_same_life:
                 self._tell_lost("the kernel was restarted", "restarting")
-            elif self._line.restarts_by_itself:
+            elif self._connection.line.restarts_by_itself:
                 # The server's restarter will launch another process under this id.
                 self._tell_lost("the kernel died", "restarting")
                 self._has_died = True
@@ -220,16 +221,16 @@ class JupyterKernelSession:
         if kernel_id != self._row.kernel_id or not self.wants_looks:
             return
         async with self._lock:
-            if self._line is not None and not self._line.is_local:
+            if self._connection.line is not None and not self._connection.line.is_local:
                 await self._follow(None, "the kernel was restarted", is_new=True)
 
     def _broken(self, message: str, is_dead: bool) -> None:
-        if self._line is not None:
-            self._server.spawn(self._line_lost(self._line, message, is_dead), "kernel line")
+        if self._connection.line is not None:
+            self._server.spawn(self._line_lost(self._connection.line, message, is_dead), "kernel line")
 
     async def _line_lost(self, line: KernelLine, message: str, is_dead: bool) -> None:
         async with self._lock:
-            if line is not self._line or self.is_closed:
+            if line is not self._connection.line or self.is_closed:
                 return
             if is_dead or not await line.is_alive():
                 await self._give_up(message)
@@ -262,7 +263,7 @@ class JupyterKernelSession:
 
     async def _give_up(self, message: str) -> None:
         self._tell_lost(message, "dead")
-        await self._remove()
+        await self._discard()
         self._tell_gone(message, "dead")
 
     def _is_unreachable(self, row: dict[str, Any]) -> bool:
@@ -270,16 +271,16 @@ class JupyterKernelSession:
         return self._unreachable == (row["kernel"]["id"], life_of(self._server.manager(row["kernel"]["id"])))
 
     def _has_waited_long(self) -> bool:
-        return self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > _RETURN_SECONDS
+        return self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > RETURN_SECONDS
 
     def _tell_lost(self, message: str, status: str) -> None:
-        if self._line is not None:
-            self._disconnect()
+        if self._connection.line is not None:
+            self._connection.close()
             self._lost_at = asyncio.get_running_loop().time()
             self._tell(KernelNotice(KernelNews.LOST, message, status))
 
     def _tell_gone(self, message: str, status: str) -> None:
-        self._disconnect()
+        self._connection.close()
         self._row.unbind()
         self._lost_at = None
         self._has_died = False
@@ -302,99 +303,41 @@ class JupyterKernelSession:
         if kernel_name not in {None, self._row.kernel_name}:
             await self._remove()
             return None
-        if is_ours and self._kernel is not None:
-            return self._kernel
+        if is_ours and self._connection.kernel is not None:
+            return self._connection.kernel
         return await self._connect("a kernel was found", may_be_busy=True)
 
     async def _connect_new(self, message: str) -> KernelInfo:
         """Open a line to a kernel that was launched for us; one that does not answer is removed."""
         async with AsyncExitStack() as undo:
-            undo.push_async_callback(self._remove)
+            undo.push_async_callback(self._discard)
             kernel = await self._connect(message, may_be_busy=False)
             undo.pop_all()
         return kernel
 
     async def _connect(self, message: str, *, may_be_busy: bool, is_chosen: bool = False) -> KernelInfo:
-        """Open a line to the kernel the row is bound to, and tell that it is there.
-
-        Others may restart it or choose another one before it has answered; then what they have put in its place is
-        waited for.
-        """
-        while True:
-            try:
-                kernel, is_busy = await self._open_line(may_be_busy=may_be_busy)
-                break
-            except KernelDied:
-                before = self._row.kernel_id
-                if not await self._has_successor():
-                    raise
-                may_be_busy, is_chosen = False, is_chosen or before != self._row.kernel_id
-        self._kernel = kernel
+        """Open a line to the kernel the row is bound to, or to what took its place, and tell that it is there."""
+        before = self._row.kernel_id
+        is_busy = await self._connection.open(may_be_busy=may_be_busy)
+        kernel = self._connection.kernel
+        assert kernel is not None
+        is_chosen = is_chosen or before != kernel.kernel_id
         self._lost_at = None
         self._has_died = False
         self._tell(KernelNotice(KernelNews.READY, message, "busy" if is_busy else "idle", kernel, is_chosen))
-        line = self._line
-        assert line is not None
-        line.deliver_to(self._inbox.put)
-        if line.is_local:  # for who culls kernels: one that a room uses is connected, as one with a front end is
-            self._server.kernels.notify_connect(kernel.kernel_id)
-            self._connected_to = kernel.kernel_id
+        self._connection.begin()
         return kernel
 
-    async def _open_line(self, *, may_be_busy: bool) -> tuple[KernelInfo, bool]:
-        """Which kernel answered, and whether it is at work. Raises KernelDied."""
-        self._disconnect()
-        kernel_id, name, manager = self._row.kernel_id, self._row.kernel_name, self._row.manager
-        if kernel_id is None or manager is None:
-            raise KernelDied("the kernel was shut down")
-        with ExitStack() as undo:
-            undo.callback(self._disconnect)
-            try:
-                line = KernelLine(name, manager, self._server.make_channels, self._inbox.room, self._broken)
-                self._line = line
-                told = await call(line.open, self._server.start_timeout_seconds, may_be_busy=may_be_busy)
-            except ForeignError as error:
-                raise KernelDied(f"the kernel cannot be reached: {error.message}") from error
-            undo.pop_all()
-        try:
-            display_name, language = await self._server.describe(name)
-        except ForeignError:
-            # The kernelspec was removed while the kernel ran, or the gateway does not tell.
-            display_name, language = name, ""
-        info = told.get("language_info")
-        info = info if isinstance(info, dict) else {}
-        language = str(info.get("name") or language)
-        return KernelInfo(kernel_id, name, display_name, language, info), may_be_busy and line.is_busy
-
-    async def _has_successor(self) -> bool:
-        """Whether there is another process in the place of the one that ended before it answered; then it is ours."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _RETURN_SECONDS
-        while loop.time() < deadline:
-            row = self._row.find(await self._server.rows())
-            if row is not None and row["kernel"]["id"] != self._row.kernel_id:
-                self._row.bind(row)
-                return True
-            if await is_back(self._row.manager, self._lost_life):
-                return True
-            if not may_come_back(self._row.manager, self._lost_life):
-                return False
-            await asyncio.sleep(_SUCCESSOR_LOOK_SECONDS)
-        return False
-
-    def _disconnect(self) -> None:
-        line, self._line, self._kernel = self._line, None, None
-        if line is not None:
-            self._lost_life = line.life
-            line.close()
-            self._inbox.drop_messages()
-        if self._connected_to is not None:
-            self._server.kernels.notify_disconnect(self._connected_to)
-            self._connected_to = None
-
     async def _remove(self) -> None:
-        """Shut down what the session is bound to, and remove the session."""
-        self._disconnect()
+        """Shut down what the session is bound to, and remove the session. Raises Internal."""
+        self._connection.close()
         self._lost_at = None
         self._has_died = False
         await self._server.whole(self._row.remove(), "kernel shutdown")
+
+    async def _discard(self) -> None:
+        """Remove a kernel that is of no use. One that cannot be shut down is somebody else's from now on."""
+        try:
+            await self._remove()
+        except RuntimedError as error:
+            log.warning("kernel left to itself path=%s cause=%s", self._row.path, error.message)

@@ -9,6 +9,7 @@ The first thing a request does it does before its first wait, so requests act in
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -28,6 +29,7 @@ from jupyter_runtimed.rooms.kernel_listener import KernelListener
 from jupyter_runtimed.rooms.kernel_questions import KernelQuestions
 from jupyter_runtimed.rooms.kernel_view import KernelView
 from jupyter_runtimed.rooms.leftovers import end_leftovers, has_leftovers
+from jupyter_runtimed.rooms.next_input import put_next_input
 from jupyter_runtimed.rooms.output_clearing import clear_outputs
 from jupyter_runtimed.rooms.output_pasting import OutputPasting
 from jupyter_runtimed.rooms.output_sink import OutputSink
@@ -37,6 +39,8 @@ from jupyter_runtimed.rooms.ports.kernel import KernelSession
 from jupyter_runtimed.rooms.runner import Runner
 from jupyter_runtimed.rooms.stdin import Stdin
 from jupyter_runtimed.rooms.tasks import Tasks
+
+_log = logging.getLogger("jupyter_runtimed.rooms.executor")
 
 _SHOWN_WHILE = frozenset({"execute_request", "comm_open", "comm_msg", "comm_close"})
 """The kernel is busy with these; with completions and the like it is too, but nobody wants to see that."""
@@ -114,7 +118,7 @@ class Executor:
             on_begun=lambda: self._interrupts.begun(),
             on_free=lambda: self._questions.release(),
             on_ended=self._execution_ended,
-            on_next_input=self._set_next_input,
+            on_next_input=partial(put_next_input, notebook, new_id),
         )
         self._interrupts = Interrupts(self._keeper, self._runner, clock, tasks)
         self._activity = Activity(session, clock, self._settings.activity_s, lambda: not self._runner.is_empty)
@@ -144,7 +148,10 @@ class Executor:
         self._lose("the notebook was closed")
         await self._sink.settle()
         if shutdown_kernel:
-            await self._keeper.shutdown()
+            try:
+                await self._keeper.shutdown()
+            except RuntimedError as error:
+                _log.warning("kernel left to itself cause=%s", error.message)
         await self._session.close()
 
     @property
@@ -191,14 +198,15 @@ class Executor:
         await self._interrupts.interrupt()
 
     async def restart(self) -> dict[str, Any]:
-        """Restart the kernel; what ran and waited is over at once. Raises NoKernel, KernelDied."""
+        """Restart the kernel; what ran and waited for one that had answered is over. Raises NoKernel, KernelDied."""
+        await self._keeper.look()
         if self._keeper.is_ready:
             self._lose("the kernel was restarted")
         await self._keeper.restart()
         return self.kernel_object()
 
     async def shutdown(self) -> dict[str, Any]:
-        """Shut the kernel down; what ran and waited is over at once."""
+        """Shut the kernel down; what ran and waited is over at once. Raises Internal when it is still there."""
         self._lose("the kernel was shut down")
         await self._keeper.shutdown()
         return self.kernel_object()
@@ -307,8 +315,10 @@ class Executor:
             self._runner.receive(message)
 
     def _take_notice(self, notice: KernelNotice) -> None:
+        if notice.news is KernelNews.READY and notice.kernel is not self._session.kernel:
+            return  # that life is over already
         before = self._keeper.state
-        if notice.news is not KernelNews.READY and before is KernelState.READY:
+        if before is KernelState.READY:
             self._lose(notice.message)
         self._keeper.notice(notice)
         if notice.news is KernelNews.READY:
@@ -376,15 +386,6 @@ class Executor:
         self._view.show(fields)
         if not self._listener.is_taking:
             self._sink.wake()
-
-    def _set_next_input(self, cell_id: CellId, payload: dict[str, Any]) -> None:
-        text = payload.get("text")
-        if not isinstance(text, str) or not self._notebook.has_cell(cell_id):
-            return
-        if payload.get("replace"):
-            self._notebook.set_source(cell_id, text)
-        else:
-            self._notebook.insert_cell("code", text, id=self._new_id(), after=cell_id)
 
     def _ask(self, msg_type: str, content: dict[str, Any], msg_id: str) -> None:
         if not self._keeper.is_ready:

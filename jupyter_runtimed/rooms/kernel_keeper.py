@@ -7,6 +7,8 @@ absent     a kernel is wanted     starting    unless a launch failed a moment ag
 absent     READY (others' kernel) ready
 starting   READY                  ready
 starting   launch failed          absent      what waited for it is told
+starting   restart by the room    starting    what was being launched is restarted, or launched anew
+absent     restart by the room    starting    if others have started a kernel that does not answer yet
 ready      LOST                   returning   it may come back
 ready      restart by the room    returning
 ready      found to be replaced   returning   before LOST or GONE has told so
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any
 
@@ -76,6 +78,7 @@ class KernelKeeper:
         self._show = show
         self._on_failed = on_failed
         self._launch: asyncio.Task[KernelInfo] | None = None
+        self._launched_name: str | None = None
         self._failure: tuple[float, str | None, RuntimedError] | None = None
 
     @property
@@ -98,7 +101,7 @@ class KernelKeeper:
             if failed_name == name and self._clock.monotonic() - failed_at < self._cooldown_seconds:
                 self._on_failed(error)
                 return
-        self._begin_launch(name)
+        self._begin_launch(name, lambda: self.session.start(name))
 
     async def start(self, kernel_name: str | None) -> KernelInfo:
         """Start a kernel because somebody asked for it; a running one of another name is replaced.
@@ -114,16 +117,21 @@ class KernelKeeper:
         kernel = self.session.kernel
         if self.is_ready and kernel is not None and name in {None, kernel.name}:
             return kernel
-        launch = self._begin_launch(name)
-        await asyncio.wait({launch})
-        if launch.cancelled():
-            raise NoKernel("the kernel was shut down before it had started")
-        return launch.result()
+        return await self._outcome(self._begin_launch(name, lambda: self.session.start(name)))
+
+    async def look(self) -> None:
+        """Make sure that there is a kernel, be it one of others that has not answered yet. Raises NoKernel."""
+        if not self.is_there and not await self.session.is_bound():
+            raise NoKernel("there is no kernel to restart; run a cell or start one")
 
     async def restart(self) -> KernelInfo:
-        """Restart the kernel. Raises NoKernel, KernelDied."""
-        if self.state not in {KernelState.READY, KernelState.RETURNING}:
-            raise NoKernel("there is no kernel to restart")
+        """Restart the kernel, or what is on its way; if there is neither, what `look` has found.
+
+        Raises:
+            NoKernel, KernelDied: there is none any more.
+        """
+        if self._launch is not None or not self.is_there:
+            return await self._outcome(self._begin_anew(self._launch))
         self.state = KernelState.RETURNING
         self._show({"status": "restarting", "error": None})
         try:
@@ -138,7 +146,7 @@ class KernelKeeper:
         self._show({"status": "restarting"})
 
     async def shutdown(self) -> None:
-        """Shut the kernel down, if there is one."""
+        """Shut the kernel down, if there is one. Raises Internal: then it is still there, and READY tells so."""
         launch = self._launch
         if launch is not None:
             launch.cancel()
@@ -171,26 +179,61 @@ class KernelKeeper:
             error = {"code": KernelDied.code, "message": notice.message} if notice.status == "dead" else None
             self._show({"status": notice.status, "kernel_id": None, "error": error})
 
-    def _begin_launch(self, name: str | None) -> asyncio.Task[KernelInfo]:
+    def _begin_launch(
+        self, name: str | None, bring: Callable[[], Coroutine[Any, Any, KernelInfo]]
+    ) -> asyncio.Task[KernelInfo]:
         self.state = KernelState.STARTING
         fields = {} if name is None else {"name": name}
         self._show({"status": "starting", "error": None, **fields})
-        self._launch = self._tasks.start(self._run_launch(name), "kernel launch")
+        self._launched_name = name
+        self._launch = self._tasks.start(self._run_launch(name, bring), "kernel launch")
         return self._launch
 
-    async def _run_launch(self, name: str | None) -> KernelInfo:
+    def _begin_anew(self, before: asyncio.Task[KernelInfo] | None) -> asyncio.Task[KernelInfo]:
+        """Restart what does not answer, whoever has started it; what is half-way launched is launched again."""
+        name = self._launched_name if before is not None else None
+
+        async def bring() -> KernelInfo:
+            if before is None:
+                return await self.session.restart()
+            before.cancel()
+            await asyncio.wait({before})
+            if not before.cancelled() and before.exception() is None:
+                return before.result()  # it has answered just now
+            return await (self.session.restart() if await self.session.is_bound() else self.session.start(name))
+
+        return self._begin_launch(name, bring)
+
+    async def _outcome(self, launch: asyncio.Task[KernelInfo]) -> KernelInfo:
+        """What a launch brings, or the one that took its place."""
+        while True:
+            await asyncio.wait({launch})
+            if not launch.cancelled():
+                return launch.result()
+            if self._launch is None:
+                raise NoKernel("the kernel was shut down before it had started")
+            launch = self._launch
+
+    async def _run_launch(self, name: str | None, bring: Callable[[], Coroutine[Any, Any, KernelInfo]]) -> KernelInfo:
         started = self._clock.monotonic()
         try:
-            kernel = await self.session.start(name)
+            kernel = await bring()
         except Exception as error:  # provisioners are other people's code; what they raise is why there is no kernel
             failure = error if isinstance(error, RuntimedError) else NoKernel(f"the kernel did not start: {error}")
-            self._launch = None
-            self._fail(name, failure)
+            if self._end_launch():
+                self._fail(name, failure)
             raise failure from error
         finally:
-            self._launch = None
+            self._end_launch()
         _log.info("kernel started name=%s ms=%d", kernel.name, (self._clock.monotonic() - started) * 1000)
         return kernel
+
+    def _end_launch(self) -> bool:
+        """Whether the launch that ends is the one that counts: another may have taken its place."""
+        is_ours = self._launch is asyncio.current_task()
+        if is_ours:
+            self._launch = None
+        return is_ours
 
     def _fail(self, name: str | None, error: RuntimedError) -> None:
         self.state = KernelState.ABSENT

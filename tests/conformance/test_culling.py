@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from tests.conformance.conftest import code_cell
 from tests.conformance.test_running import run, text_of
 from tests.conformance.test_shared_kernels import jupyter, kernel_is, session_at
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import becomes
 
 OPTIONS = (
     "--MappingKernelManager.cull_idle_timeout=2",
@@ -33,11 +33,10 @@ async def is_there(v: Any, kernel_id: str) -> bool:
 async def culled(v: Any, kernel_id: str) -> None:
     """Wait until the server has culled a kernel."""
 
-    async def wait() -> None:
-        while await is_there(v, kernel_id):
-            await asyncio.sleep(0.1)
+    async def is_gone() -> bool:
+        return not await is_there(v, kernel_id)
 
-    await asyncio.wait_for(wait(), 60)
+    await becomes(is_gone, "the end of the kernel", 60)
 
 
 async def test_a_kernel_is_kept_while_somebody_is_in_its_room_and_culled_afterwards(visit: Any) -> None:

@@ -13,6 +13,7 @@ from tests.conformance.conftest import code_cell, notebook
 from tests.conformance.test_running import finished, run, text_of
 from tests.conformance.test_shared_kernels import jupyter, kernel_is, session_at
 from tests.support.bare_peer import BarePeer
+from tests.support.waiting import becomes
 
 RUNS = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
 WAITS = [code_cell("print('never')", f"w{number}") for number in range(3)]
@@ -78,8 +79,9 @@ async def test_what_runs_and_what_waits_goes_on_with_nobody_there(visit: Any) ->
             assert statuses == ["running", "queued", "queued"] and text_of(back.outputs_of("a")[0]) == "said\n"
             await kernel_is(back, status="busy")
         v.file("nobody/go-on").touch()
-        while not all(cell["outputs"] for cell in v.read(path)["cells"]):
-            await asyncio.sleep(0.05)
+        await becomes(
+            lambda: all(cell["outputs"] for cell in v.read(path)["cells"]), "the outputs of every cell in the file", 30
+        )
         said = ["".join(cell["outputs"][0]["text"]) for cell in v.read(path)["cells"]]
         assert said == ["said\nend\n", "second\n", "third\n"]
         async with v.peer(await v.open(path)) as back:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.conformance.test_bad_kernels import kernel_of, with_kernel
 from tests.conformance.test_running import finished, run, text_of
 from tests.conformance.test_shared_kernels import jupyter, kernel_is, session_at
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import becomes
 
 LAUNCH = f"exec {sys.executable} -m ipykernel_launcher -f $0"
 OPTIONS = ("--RuntimedApp.kernel_start_timeout_s=8", "--KernelManager.shutdown_wait_time=0.2")
@@ -48,23 +49,15 @@ class Slow:
         self.log.unlink(missing_ok=True)
 
     async def launched(self, times: int) -> None:
-        await soon(lambda: self.log.exists() and len(self.log.read_text()) >= times)
-
-
-async def soon(is_so: Callable[[], Any]) -> None:
-    async def wait() -> None:
-        while not is_so():
-            await asyncio.sleep(0.02)
-
-    await asyncio.wait_for(wait(), 20)
+        await becomes(
+            lambda: self.log.exists() and len(self.log.read_text()) >= times, f"the kernel launched {times} times"
+        )
 
 
 async def session_of(v: Any, slow: Slow, path: str) -> Any:
     """The session at a path, whose kernel was launched."""
     await slow.launched(1)
-    while (session := await session_at(v, path)) is None:
-        await asyncio.sleep(0.02)
-    return session
+    return await becomes(lambda: session_at(v, path), "a session at the path")
 
 
 async def test_a_kernel_that_others_restart_while_it_starts_is_waited_for(visit: Any) -> None:
@@ -145,6 +138,30 @@ async def test_a_kernel_that_others_chose_can_be_restarted_before_it_answers(vis
         assert (await restarting)["ok"]
         await kernel_is(peer, name="slow", status="idle")
         assert (await run(peer, "a"))["status"] == "done"
+
+
+@pytest.mark.parametrize("is_waited_for", [False, True])
+async def test_a_kernel_that_others_started_can_be_restarted_before_it_answers(visit: Any, is_waited_for: bool) -> None:
+    async with visit() as v:
+        slow = Slow(v.server.home)
+        path = v.write(with_kernel("slow", "print('ran')"))
+        room = await v.open(path)
+        async with v.peer(room) as peer:
+            await peer.ready()
+            body = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "slow"}}
+            session = await jupyter(v, "POST", "sessions", body)
+            await slow.launched(1)
+            if is_waited_for:
+                assert (await peer.request("execute_cell", cell_id="c0"))["ok"]
+                await peer.until(lambda: kernel_of(peer)["status"] == "starting")
+            restarting = asyncio.ensure_future(peer.request("restart_kernel"))
+            await slow.launched(2)
+            slow.go.touch()
+            answer = await restarting
+            assert answer["ok"] and answer["result"]["kernel_id"] == session["kernel"]["id"], answer
+            await kernel_is(peer, status="idle", kernel_id=session["kernel"]["id"])
+            assert (await (finished(peer, "c0") if is_waited_for else run(peer, "c0")))["status"] == "done"
+            assert len(slow.log.read_text()) == 2, "it was launched once more than was asked for"
 
 
 async def test_a_kernel_that_never_answers_is_given_up_in_the_time_there_is(visit: Any) -> None:

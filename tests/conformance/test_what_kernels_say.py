@@ -10,6 +10,7 @@ from tests.conformance.conftest import code_cell, notebook
 from tests.conformance.test_bad_kernels import with_kernel
 from tests.conformance.test_running import finished, run, text_of
 from tests.conformance.test_shared_kernels import kernel_is
+from tests.support.bare_peer import to_python
 
 
 def texts(outputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -46,6 +47,53 @@ async def test_a_bar_of_many_updates_leaves_one_line(visit: Any) -> None:
     async with visit() as v, v.joined(code_cell(bar, "a")) as (peer, _):
         await run(peer, "a")
         assert texts(peer.outputs_of("a")) == [("stderr", f"100%|{chr(9608) * 10}|\n")]
+
+
+async def test_bars_of_tqdm_leave_one_line_each(visit: Any) -> None:
+    options = "ascii=True, ncols=60, mininterval=0, miniters=1, bar_format='{desc}{percentage:3.0f}%|{bar}|{n}'"
+    cells = {
+        "one": f"from tqdm import tqdm\nfor _ in tqdm(range(300), {options}): pass",
+        "nested": (
+            f"from tqdm import trange\nfor i in trange(4, desc='outer ', {options}):\n"
+            f"    for j in trange(25, desc='inner ', {options}): pass"
+        ),
+        "gone": f"for i in trange(3, {options}):\n    for j in trange(9, leave=False, {options}): pass",
+        "written": f"for i in tqdm(range(3), {options}): tqdm.write(f'line {{i}}')",
+    }
+    shown = {
+        "one": [("100%", "300")],
+        # tqdm leaves each inner bar above the outer one, in a terminal as here.
+        "nested": [*[("inner 100%", "25")] * 4, ("outer 100%", "4")],
+        "gone": [("100%", "3")],
+        "written": [("line 0", ""), ("line 1", ""), ("line 2", ""), ("100%", "3")],
+    }
+    async with visit() as v, v.joined(*(code_cell(source, name) for name, source in cells.items())) as (peer, _):
+        for name, ends in shown.items():
+            assert (await run(peer, name))["status"] == "done"
+            outputs = peer.outputs_of(name)
+            lines = [line.strip() for line in "".join(text for _, text in texts(outputs)).split("\n") if line.strip()]
+            assert [(line.split("|")[0], line.rsplit("|", 1)[-1] if "|" in line else "") for line in lines] == ends, (
+                lines
+            )
+        assert [name for name, _ in texts(peer.outputs_of("one"))] == ["stderr"]
+
+
+async def test_a_bar_of_tqdm_in_a_notebook_is_a_widget_for_who_comes_later(visit: Any) -> None:
+    source = "from tqdm.notebook import tqdm\nfor _ in tqdm(range(40), desc='steps'): pass"
+    async with visit() as v, v.joined(code_cell(source, "a")) as (peer, room):
+        assert (await run(peer, "a"))["status"] == "done"
+        async with v.peer(room) as late:
+            await late.ready()
+            (output,) = late.outputs_of("a")
+            comms = to_python(late.runtime)["comms"]
+            box = comms[output["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]]["state"]
+            children = [comms[child.removeprefix("IPY_MODEL_")]["state"] for child in box["children"]]
+            bar = next(child for child in children if child["_model_name"] == "FloatProgressModel")
+            assert (bar["value"], bar["max"], bar["bar_style"]) == (40, 40, "success")
+            said = " ".join(child["value"] for child in children if child["_model_name"] == "HTMLModel").replace(
+                "\u2007", " "
+            )
+            assert "steps: 100%" in said and "40/40" in said
 
 
 async def test_stdout_and_stderr_keep_their_order(visit: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 
 from jupyter_runtimed.core.errors import Internal, KernelDied, NoKernel
 from tests.integration.conftest import soon
+from tests.support.kernel_room import kernel_room
 from tests.support.kernels import KernelServer, Listener, kernel_server, text_of
 
 
@@ -93,7 +96,8 @@ async def test_a_kernel_that_cannot_be_shut_down_is_still_there(tmp_path: Path) 
         kernel = await session.start("python3")
         await listener.notice("ready")
         server.refuse("shutdown")
-        await session.shutdown()
+        with pytest.raises(Internal, match=r"could not be shut down and is still there: no shutdown today\. Try"):
+            await session.shutdown()
         assert session.kernel is None and kernel.kernel_id in server.kernels
         found = await listener.notice("ready")
         assert found.kernel is not None and found.kernel.kernel_id == kernel.kernel_id
@@ -101,6 +105,47 @@ async def test_a_kernel_that_cannot_be_shut_down_is_still_there(tmp_path: Path) 
         server.refuse()
         await session.shutdown()
         assert kernel.kernel_id not in server.kernels
+
+
+async def test_a_room_says_that_its_kernel_could_not_be_shut_down_and_goes_on_with_it(tmp_path: Path) -> None:
+    async with kernel_room(tmp_path, kernel_manager=CloudKernelManager) as room:
+        await room.run("x = 1")
+        kernel_id = room.runtime.kernel["kernel_id"]
+        room.server.kernels.fails = frozenset({"shutdown"})
+        running = await room.begin("import time\nprint('runs', flush=True)\ntime.sleep(0.5)")
+        await room.until(lambda: "runs" in room.text(running))
+        with pytest.raises(Internal) as refused:
+            await room.executor.shutdown()
+        assert refused.value.to_json() == {
+            "code": "internal",
+            "message": "the kernel could not be shut down and is still there: no shutdown today. Try it again",
+        }
+        assert room.runtime.kernel["kernel_id"] == kernel_id and room.runtime.kernel["status"] in ("idle", "busy")
+        assert (await room.executor.wait(running, 2))["status"] == "error"
+        assert room.text(await room.run("print(x)", "b")) == "1\n" and room.runtime.kernel["kernel_id"] == kernel_id
+        room.server.kernels.fails = frozenset()
+        assert (await room.executor.shutdown())["status"] == "not_started" and kernel_id not in room.server.kernels
+
+
+async def test_a_kernel_that_cannot_be_shut_down_is_not_replaced_by_another(tmp_path: Path) -> None:
+    async with cloud(tmp_path) as server:
+        other = tmp_path / "specs" / "other"
+        other.mkdir(parents=True)
+        spec = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
+        (other / "kernel.json").write_text(json.dumps({**spec, "display_name": "Other", "language": "python"}))
+        server.specs.kernel_dirs.insert(0, str(other.parent))
+        session = server.adapter.session("room", "a.ipynb")
+        listener = Listener(session)
+        kernel = await session.start("python3")
+        await listener.notice("ready")
+        server.refuse("shutdown")
+        with pytest.raises(Internal, match="could not be shut down"):
+            await session.start("other")
+        found = await listener.notice("ready")
+        assert found.kernel is not None and found.kernel.kernel_id == kernel.kernel_id
+        assert len(await server.sessions.list_sessions()) == 1
+        server.refuse()
+        assert (await session.start("other")).name == "other" and kernel.kernel_id not in server.kernels
 
 
 async def test_sessions_that_cannot_be_listed_for_a_while_are_looked_at_again(

@@ -23,6 +23,7 @@ from tests.support.room_ports import FakeExecutor
 from tests.unit.rooms.test_room_loading import notebook
 
 MB = 1024 * 1024
+SAVED_WITHIN_S = 90
 
 
 def large(megabytes: int) -> bytes:
@@ -63,7 +64,9 @@ async def turns_during_a_save(tmp_path: Path, megabytes: int) -> tuple[int, int]
     big.notebook.splice("c0", 0, 0, "changed ")
     saving = asyncio.ensure_future(big.saver.save(is_explicit=True))
     taken = 0
+    end = asyncio.get_running_loop().time() + SAVED_WITHIN_S
     while not saving.done():
+        assert asyncio.get_running_loop().time() < end, f"not saved within {SAVED_WITHIN_S} s"
         alice.read()
         before = small.notebook.replica.heads
         if alice.cells():

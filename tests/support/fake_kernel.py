@@ -33,6 +33,8 @@ class FakeKernelSession:
         starts_by_itself: whether `start` succeeds at once; else the test calls `launched`.
         path: where the session is.
         is_replaced: whether others have restarted the kernel, of which the test tells later.
+        is_mute: whether others have started a kernel that does not answer.
+        refuses_shutdown: what a shutdown raises; the kernel stays.
     """
 
     def __init__(self) -> None:
@@ -42,6 +44,8 @@ class FakeKernelSession:
         self.starts_by_itself = True
         self.path = ""
         self.is_replaced = False
+        self.is_mute = False
+        self.refuses_shutdown: RuntimedError | None = None
         self.activity = 0
         self.on_send: Callable[[Sent], None] | None = None
         self._kernel: KernelInfo | None = None
@@ -56,6 +60,9 @@ class FakeKernelSession:
     @property
     def kernel(self) -> KernelInfo | None:
         return self._kernel
+
+    async def is_bound(self) -> bool:
+        return self._kernel is not None or self.is_mute
 
     async def start(self, kernel_name: str | None) -> KernelInfo:
         if self._kernel is not None and kernel_name in {None, self._kernel.name}:
@@ -102,10 +109,10 @@ class FakeKernelSession:
         self.calls.append("interrupt")
 
     async def restart(self) -> KernelInfo:
-        if self._kernel is None:
+        if not await self.is_bound():
             raise NoKernel("there is no kernel")
         self.calls.append("restart")
-        name, self._kernel = self._kernel.name, None
+        name, self._kernel = self._kernel.name if self._kernel is not None else "python3", None
         await asyncio.sleep(0)
         if self.refuses is not None:
             error, self.refuses = self.refuses, None
@@ -115,6 +122,8 @@ class FakeKernelSession:
     async def shutdown(self) -> None:
         self.calls.append("shutdown")
         self._kernel = None
+        if self.refuses_shutdown is not None:
+            raise self.refuses_shutdown
 
     def report_activity(self) -> None:
         self.activity += 1
@@ -135,7 +144,7 @@ class FakeKernelSession:
     def live(self, name: str = "python3", message: str = "a kernel was started") -> KernelInfo:
         """A kernel is there, whoever started it."""
         self._lives += 1
-        self.is_replaced = False
+        self.is_replaced = self.is_mute = False
         language = {"name": "python", "version": "3"}
         kernel = self._kernel = KernelInfo(f"kernel-{self._lives}", name, f"The {name}", "python", language)
         self._put(KernelNotice(KernelNews.READY, message, "idle", kernel))

@@ -87,8 +87,10 @@ class KernelRoom:
 
 
 @asynccontextmanager
-async def kernel_room(folder: Path, kernel_name: str = "python3", **settings: Any) -> AsyncIterator[KernelRoom]:
-    async with kernel_server(folder) as server:
+async def kernel_room(
+    folder: Path, kernel_name: str = "python3", *, kernel_manager: type[Any] | None = None, **settings: Any
+) -> AsyncIterator[KernelRoom]:
+    async with kernel_server(folder, kernel_manager) as server:
         room = KernelRoom(server, folder, kernel_name, **settings)
         room.executor.begin()
         try:

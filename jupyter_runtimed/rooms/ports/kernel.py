@@ -27,7 +27,7 @@ class KernelSession(Protocol):
 
     @property
     def kernel(self) -> KernelInfo | None:
-        """The kernel that is there and answers."""
+        """The kernel that is there and answers: for as long as a life lasts the very object its READY has told."""
         ...
 
     @property
@@ -49,6 +49,10 @@ class KernelSession(Protocol):
 
     async def attach(self) -> KernelInfo | None:
         """Use the kernel of the session at the path, if there is one."""
+        ...
+
+    async def is_bound(self) -> bool:
+        """Whether the session at the path has a kernel, be it one that others started and that does not answer yet."""
         ...
 
     async def receive(self) -> list[KernelEvent]:
@@ -77,11 +81,15 @@ class KernelSession(Protocol):
         ...
 
     async def restart(self) -> KernelInfo:
-        """Restart the kernel and wait until it answers. Raises NoKernel or KernelDied."""
+        """Restart the kernel, whether it has answered or not, and wait until it does. Raises NoKernel or KernelDied."""
         ...
 
     async def shutdown(self) -> None:
-        """Shut the kernel and its session down. There may be none."""
+        """Shut the kernel and its session down. There may be none.
+
+        Raises:
+            Internal: it could not be shut down. READY will tell that it is still there.
+        """
         ...
 
     def report_activity(self) -> None:
