@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import ssl
+import struct
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timezone
@@ -174,10 +175,9 @@ class GatewayChannels:
 
     def _message(self, frame: aiohttp.WSMessage) -> KernelMessage | None:
         assert self._socket is not None
-        if frame.type is aiohttp.WSMsgType.BINARY and self._socket.protocol == _PROTOCOL:
-            told_v1: tuple[str, list[bytes]] = deserialize_msg_from_ws_v1(frame.data)
-            return read_parts(*told_v1)
         try:
+            if frame.type is aiohttp.WSMsgType.BINARY and self._socket.protocol == _PROTOCOL:
+                return read_parts(*_parts_v1(frame.data))
             if frame.type is aiohttp.WSMsgType.BINARY:
                 told = deserialize_binary_message(frame.data)
             elif frame.type is aiohttp.WSMsgType.TEXT:
@@ -186,9 +186,17 @@ class GatewayChannels:
                 return None
             values = [told[key] for key in ("header", "parent_header", "metadata", "content")]
             return message_from(told["channel"], values, told.get("buffers") or [], len(frame.data))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error) as error:
             log.warning("malformed gateway message skipped cause=%s", type(error).__name__)
             return None
+
+
+def _parts_v1(data: bytes) -> tuple[str, list[bytes]]:
+    """Channel and parts of a frame of the newer protocol. Raises ValueError, LookupError."""
+    if 8 * (int.from_bytes(data[:8], "little") + 1) > len(data):
+        raise ValueError("more offsets than there are bytes")
+    channel, parts = deserialize_msg_from_ws_v1(data)
+    return channel, parts
 
 
 async def _close(http: aiohttp.ClientSession, socket: Any) -> None:

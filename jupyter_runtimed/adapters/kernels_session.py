@@ -75,15 +75,6 @@ class JupyterKernelSession:
                 found = await self._connect_new("the kernel was started")
             return found
 
-    async def attach(self) -> KernelInfo | None:
-        """Use the kernel of the session at the path, if there is one."""
-        async with self._lock:
-            try:
-                return await self._attach()
-            except KernelDied:
-                await self._discard()
-                return None
-
     async def is_bound(self) -> bool:
         """Whether the session at the path has a kernel, be it one that has not answered yet."""
         return self._row.manager is not None or self._row.find(await self._server.rows()) is not None

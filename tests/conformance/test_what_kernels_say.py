@@ -52,13 +52,13 @@ async def test_a_bar_of_many_updates_leaves_one_line(visit: Any) -> None:
 async def test_bars_of_tqdm_leave_one_line_each(visit: Any) -> None:
     options = "ascii=True, ncols=60, mininterval=0, miniters=1, bar_format='{desc}{percentage:3.0f}%|{bar}|{n}'"
     cells = {
-        "one": f"from tqdm import tqdm\nfor _ in tqdm(range(300), {options}): pass",
+        "one": f"import sys\nfrom tqdm import tqdm\nfor _ in tqdm(range(300), {options}): pass",
         "nested": (
             f"from tqdm import trange\nfor i in trange(4, desc='outer ', {options}):\n"
             f"    for j in trange(25, desc='inner ', {options}): pass"
         ),
         "gone": f"for i in trange(3, {options}):\n    for j in trange(9, leave=False, {options}): pass",
-        "written": f"for i in tqdm(range(3), {options}): tqdm.write(f'line {{i}}')",
+        "written": f"for i in tqdm(range(3), {options}): tqdm.write(f'line {{i}}', file=sys.stderr)",
     }
     shown = {
         "one": [("100%", "300")],

@@ -85,14 +85,14 @@ async def a_kernel_begins_with_ready_and_then_runs(kit: Kit) -> None:
 async def what_is_there_is_not_started_twice(kit: Kit) -> None:
     first = await kit.session.start("python3")
     assert await kit.session.start(None) == first and await kit.session.start("python3") == first
-    assert await kit.session.attach() == first
+    assert kit.session.kernel is first and await kit.session.is_bound()
     ear = Ear(kit)
     await ear.run("x")
-    assert [notice.news for notice in ear.notices] == [KernelNews.READY]
+    assert [notice.news for notice in ear.notices] == [KernelNews.READY] and ear.notices[0].kernel is first
 
 
 async def without_a_kernel_there_is_nobody_to_talk_to(kit: Kit) -> None:
-    assert kit.session.kernel is None and await kit.session.attach() is None
+    assert kit.session.kernel is None and not await kit.session.is_bound()
     with pytest.raises(NoKernel):
         kit.session.send("shell", "kernel_info_request", {}, msg_id="x")
     for action in (kit.session.interrupt, kit.session.restart):

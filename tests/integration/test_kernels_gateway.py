@@ -51,7 +51,7 @@ async def test_a_kernel_behind_a_gateway_runs_is_interrupted_restarted_and_shut_
     try:
         session = server.adapter.session("room", "a.ipynb")
         kernel = await session.start("python3")
-        assert isinstance(session._line and session._line._channels, GatewayChannels)
+        assert isinstance(session._connection.line and session._connection.line._channels, GatewayChannels)
         assert (kernel.name, kernel.language) == ("python3", "python")
         listener = Listener(session)
         messages = await listener.run("x = 1\nprint('hello \\U0001f600')\nx")
@@ -119,8 +119,8 @@ async def test_a_broken_line_to_the_gateway_is_mended_and_nothing_is_missed(
         listener = Listener(session)
         running = listener.execute("import time\nfor i in range(20):\n    time.sleep(0.1)\n    print(i, flush=True)")
         await listener.until(lambda e: isinstance(e, KernelMessage) and e.msg_type == "stream")
-        assert session._line is not None
-        socket = session._line._channels._socket  # type: ignore[attr-defined]
+        assert session._connection.line is not None
+        socket = session._connection.line._channels._socket  # type: ignore[attr-defined]
         socket._response.connection.transport.abort()
         await listener.until(
             lambda e: isinstance(e, KernelMessage) and e.msg_type == "execute_reply" and e.parent_id == running

@@ -77,9 +77,6 @@ class FakeKernelSession:
             raise error
         return self.live(kernel_name or "python3", "the kernel was started")
 
-    async def attach(self) -> KernelInfo | None:
-        return self._kernel
-
     async def receive(self) -> list[KernelEvent]:
         await self._filled.wait()
         self._filled.clear()

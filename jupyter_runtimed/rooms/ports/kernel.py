@@ -47,10 +47,6 @@ class KernelSession(Protocol):
         """
         ...
 
-    async def attach(self) -> KernelInfo | None:
-        """Use the kernel of the session at the path, if there is one."""
-        ...
-
     async def is_bound(self) -> bool:
         """Whether the session at the path has a kernel, be it one that others started and that does not answer yet."""
         ...
