@@ -51,6 +51,11 @@ def fits(value: Any, max_depth: int) -> bool:
     return all(fits(item, max_depth - 1) for item in value)
 
 
+def is_count(value: Any) -> bool:
+    """Whether a value is an execution count: nbformat's, and what a document holds as one."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= INT_MAX
+
+
 def clean_text(text: str) -> str:
     """The text with U+FFFD for each lone surrogate; the two halves of a character that met become the character."""
     if is_text(text):

@@ -23,6 +23,7 @@ from typing import Any
 from jupyter_runtimed.core.execution_outputs import ExecutionOutputs, Manifest, OutputLimits, Taken
 from jupyter_runtimed.core.ids import ExecutionId, OutputId
 from jupyter_runtimed.core.limits import MIB, Limits
+from jupyter_runtimed.core.native import is_count
 from jupyter_runtimed.core.output_fields import is_unknown
 
 _PACE = ((64, 0.03), (256, 0.05), (1024, 0.1), (8192, 0.25))
@@ -195,7 +196,7 @@ def _to_nbformat(msg_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
         output[key] = value if isinstance(value, dict) else {}
     if msg_type == "execute_result":
         count = content.get("execution_count")
-        output["execution_count"] = count if isinstance(count, int) else None
+        output["execution_count"] = count if is_count(count) else None
     transient = content.get("transient")
     display_id = transient.get("display_id") if isinstance(transient, dict) else None
     if isinstance(display_id, str) and display_id:

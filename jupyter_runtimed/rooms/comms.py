@@ -13,15 +13,15 @@ What an Output widget captures (`with out:`) goes into its `outputs`, here and i
 from __future__ import annotations
 
 import base64
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jupyter_runtimed.core.content import encode_content
-from jupyter_runtimed.core.errors import BadRequest
+from jupyter_runtimed.core.errors import BadRequest, TooLarge
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.messages import KernelMessage
+from jupyter_runtimed.core.native import dump, is_key
 from jupyter_runtimed.core.references import blob_reference
 from jupyter_runtimed.core.runtime import RuntimeDocument, RuntimeEdit
 from jupyter_runtimed.core.widget_outputs import WidgetOutputs
@@ -139,7 +139,7 @@ class Comms:
         """
         if msg_type not in COMM_TYPES:
             raise BadRequest("msg_type must be comm_open, comm_msg or comm_close")
-        if not isinstance(content.get("comm_id"), str):
+        if not _is_id(content.get("comm_id")):
             raise BadRequest("content.comm_id must name a comm")
         try:
             raw = [base64.b64decode(buffer, validate=True) for buffer in buffers]
@@ -160,8 +160,9 @@ class Comms:
         is_from_kernel: bool,
     ) -> None:
         comm_id = content.get("comm_id")
-        if not isinstance(comm_id, str):
+        if not _is_id(comm_id):
             return
+        assert isinstance(comm_id, str)
         data = content.get("data")
         data = data if isinstance(data, dict) else {}
         if msg_type == "comm_open":
@@ -204,7 +205,7 @@ class Comms:
             # What we told the kernel some time ago; by now the widget may show more.
             state = {key: value for key, value in state.items() if key != "outputs"}
         inside = _buffers_by_key(data.get("buffer_paths"), buffers)
-        for key in {**state, **dict.fromkeys(inside)}:
+        for key in filter(is_key, {**state, **dict.fromkeys(inside)}):
             self._set(comm_id, key, state.get(key), inside.get(key))
         if outputs is not None:
             if "outputs" in state:
@@ -236,10 +237,7 @@ class Comms:
         """All state that has changed, as one edit. A slider that was dragged leaves its last value."""
         self._is_due = False
         blobs: list[bytes] = []
-        states = {
-            comm_id: {key: self._encode(value, buffers, blobs) for key, (value, buffers) in state.items()}
-            for comm_id, state in self._dirty.items()
-        }
+        states = {comm_id: dict(self._encode_state(comm_id, state, blobs)) for comm_id, state in self._dirty.items()}
         self._dirty.clear()
         opened = {}
         for comm_id, (head, head_blobs) in self._opened.items():
@@ -257,6 +255,15 @@ class Comms:
 
         return write, blobs
 
+    def _encode_state(
+        self, comm_id: str, state: Mapping[str, tuple[Any, _Buffers]], blobs: list[bytes]
+    ) -> Iterator[tuple[str, Any]]:
+        for key, (value, buffers) in state.items():
+            try:
+                yield key, self._encode(value, buffers, blobs)
+            except TooLarge as error:
+                _log.warning("widget state not kept comm=%s key=%s cause=%s", comm_id, key, error.message)
+
     def _encode(self, value: Any, buffers: _Buffers, blobs: list[bytes]) -> Any:
         blobs += buffers.values()
         if () in buffers:
@@ -265,7 +272,7 @@ class Comms:
             content, new_blobs = encode_content("application/json", value, self._limits)
             blobs += new_blobs
             return content
-        data = json.dumps(value).encode()
+        data = dump(value)
         blobs.append(data)
         inside = [{"path": list(path), **blob_reference(buffer)} for path, buffer in buffers.items()]
         return {**blob_reference(data), "buffers": inside}
@@ -274,6 +281,11 @@ class Comms:
         """An event, after the state that came before it."""
         event["buffers"] = [base64.b64encode(buffer).decode() for buffer in buffers]
         self._sink.after(lambda: self._on_event(event), Urgency.NOW)
+
+
+def _is_id(comm_id: object) -> bool:
+    """Whether the document can name a comm so."""
+    return isinstance(comm_id, str) and is_key(comm_id)
 
 
 def _buffers_by_key(paths: Any, buffers: Sequence[bytes]) -> dict[str, _Buffers]:

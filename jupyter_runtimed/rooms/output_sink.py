@@ -8,7 +8,8 @@ else in the runtime document. Rules:
 3. There is one writer at a time; what comes meanwhile is the next tick's.
 4. The first output after a quiet time is written at once, later ones at the pace of `core.outputs.pace`, or as soon
    as there is a batch of them.
-5. When a blob cannot be stored its place says so, the execution is told (`on_lost`), and everything else is written.
+5. What cannot be written takes nothing else with it.
+6. When a blob cannot be stored its place says so, the execution is told (`on_lost`), and everything else is written.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from jupyter_runtimed.core.errors import OutOfSpace, RuntimedError
@@ -215,7 +217,7 @@ class OutputSink:
             self._timer = None
         self._wanted = Urgency.NONE
         prepared, self._changes = self._changes, []
-        changes = [prepare() for prepare in prepared]
+        changes = list(_prepared(prepared))
         waiting = self.outputs.pending_bytes
         taken = self.outputs.take(_BATCH_BYTES)
         self._writes += 1
@@ -287,16 +289,42 @@ class OutputSink:
         self._last_write = self._clock.monotonic()
         if not operations and not changes:
             return
-        with self._runtime.edit() as edit:
-            for operation in operations:
-                # The execution may have been removed while its blobs were stored.
-                if operation.execution_id in self._runtime.executions:
-                    operation.apply(edit)
-            for change, _ in changes:
-                change(edit)
+        edits: list[Change] = [
+            *(partial(self._apply, operation) for operation in operations),
+            *(change for change, _ in changes),
+        ]
+        try:
+            self._edit(edits)
+        except Exception:
+            # What one of them says has no place in a document: each by itself, or the end of an execution is lost too.
+            self._afterwards.clear()
+            for one in edits:
+                try:
+                    self._edit([one])
+                except Exception:
+                    _log.exception("edit of the runtime document lost")
         afterwards, self._afterwards = self._afterwards, []
         for callback in afterwards:
             callback()
+
+    def _edit(self, edits: Sequence[Change]) -> None:
+        with self._runtime.edit() as edit:
+            for one in edits:
+                one(edit)
+
+    def _apply(self, operation: Operation, edit: RuntimeEdit) -> None:
+        # The execution may have been removed while its blobs were stored.
+        if operation.execution_id in self._runtime.executions:
+            operation.apply(edit)
+
+
+def _prepared(prepared: Sequence[Callable[[], _BlobChange]]) -> Iterator[_BlobChange]:
+    """The changes and their blobs; one that fails takes no other with it."""
+    for prepare in prepared:
+        try:
+            yield prepare()
+        except Exception:
+            _log.exception("change of the runtime document lost")
 
 
 def _refers(value: Any) -> bool:

@@ -19,6 +19,7 @@ from jupyter_runtimed.core.errors import NoKernel, NoSuchExecution, RuntimedErro
 from jupyter_runtimed.core.execution_queue import Entry, ExecutionQueue, Status, Transition
 from jupyter_runtimed.core.ids import CellId, ExecutionId
 from jupyter_runtimed.core.messages import KernelMessage
+from jupyter_runtimed.core.native import is_count
 from jupyter_runtimed.core.runtime import RuntimeDocument, RuntimeEdit
 from jupyter_runtimed.rooms.output_sink import OutputSink, Urgency
 from jupyter_runtimed.rooms.ports.clock import Clock, Timer
@@ -200,7 +201,7 @@ class Runner:
                 self._on_next_input(run.entry.cell_id, payload)
 
     def _set_count(self, execution_id: ExecutionId, count: Any) -> None:
-        if isinstance(count, int) and count >= 0:
+        if is_count(count):
             self._sink.change_execution(
                 execution_id, lambda edit: edit.update_execution(execution_id, execution_count=count)
             )
@@ -280,7 +281,7 @@ class Runner:
 
         def write(edit: RuntimeEdit) -> None:
             status, error = transition.status, transition.error
-            lost = self._lost.pop(execution_id, None)
+            lost = self._lost.get(execution_id)
             if lost is not None and status is Status.DONE:
                 status, error = Status.ERROR, lost.to_json()
             edit.update_execution(execution_id, status=status.value, finished_at=now, error=error, input_request=None)
@@ -298,6 +299,7 @@ class Runner:
             self._ended.popitem(last=False)
 
     def _tell_ended(self, execution_id: ExecutionId) -> None:
+        self._lost.pop(execution_id, None)
         for future in self._waiting.pop(execution_id, ()):
             if not future.done():
                 future.set_result(None)

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from jupyter_runtimed.core.errors import AlreadyAnswered
 from jupyter_runtimed.core.ids import ExecutionId
 from jupyter_runtimed.core.messages import KernelMessage
+from jupyter_runtimed.core.native import clean_text
 from jupyter_runtimed.core.runtime import RuntimeEdit
 from jupyter_runtimed.rooms.output_sink import OutputSink, Urgency
 
 _log = logging.getLogger("jupyter_runtimed.rooms.stdin")
 
 _REMEMBERED = 256
+_PROMPT_CHARS = 16 * 1024
+"""The end of a longer prompt is what the document has of it while somebody is asked."""
+
 _DOTS = "········"
 
 
@@ -47,10 +51,10 @@ class Stdin:
             message: its `input_request`.
             execution_id: the execution that waits for the answer.
         """
-        prompt = str(message.content.get("prompt", ""))
+        prompt = clean_text(str(message.content.get("prompt", "")))
         question = _Question(execution_id, prompt, bool(message.content.get("password")))
         self._questions[message.msg_id] = question
-        request = {"request_id": message.msg_id, "prompt": prompt, "password": question.is_password}
+        request = {"request_id": message.msg_id, "prompt": prompt[-_PROMPT_CHARS:], "password": question.is_password}
         self._show(execution_id, request)
 
     def answer(self, request_id: str, value: str) -> None:

@@ -31,7 +31,7 @@ from jupyter_runtimed.core.ids import Hash, Heads
 from jupyter_runtimed.core.ipynb.parse import Unread, parse_notebook
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.manifest import output_to_manifest
-from jupyter_runtimed.core.native import is_key
+from jupyter_runtimed.core.native import is_count, is_key
 from jupyter_runtimed.core.position import nth
 from jupyter_runtimed.core.residue import Residue
 from jupyter_runtimed.core.runtime import Execution
@@ -283,7 +283,7 @@ class Import:
         """
         for seq, (execution_id, cell_id, index, outputs, count) in enumerate(self._outputs, 1):
             execution = Execution(execution_id, cell_id, seq=seq, status="done")
-            if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 2**63:
+            if is_count(count):
                 execution.execution_count = count
             elif count is not None:
                 self.residue.note(("execution", execution_id, "execution_count"), None, count)

@@ -74,7 +74,7 @@ async def test_large_values_and_buffers_are_blobs() -> None:
         assert set(shown["big"]) == {"blob", "size"} and json.loads(r.blobs.read(shown["big"]["blob"])) == large
         assert shown["pixels"] == {**reference(b"\x00\xff"), "buffer": True}
         assert shown["only_buffer"] == {**reference(b"alone"), "buffer": True}
-        nested = json.dumps(state["nested"]).encode()
+        nested = json.dumps(state["nested"], separators=(",", ":")).encode()
         assert shown["nested"] == {**reference(nested), "buffers": [{"path": ["a", 1], **reference(b"inner")}]}
         assert json.loads(r.blobs.read(shown["tricky"]["blob"])) == {"blob": "no reference"}
         named = json.dumps(shown)
