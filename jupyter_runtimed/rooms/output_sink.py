@@ -301,7 +301,7 @@ class OutputSink:
             for one in edits:
                 try:
                     self._edit([one])
-                except Exception:
+                except Exception:  # whatever it is, the others are to be written
                     _log.exception("edit of the runtime document lost")
         afterwards, self._afterwards = self._afterwards, []
         for callback in afterwards:
@@ -323,7 +323,7 @@ def _prepared(prepared: Sequence[Callable[[], _BlobChange]]) -> Iterator[_BlobCh
     for prepare in prepared:
         try:
             yield prepare()
-        except Exception:
+        except Exception:  # whatever it is, the others are to be written
             _log.exception("change of the runtime document lost")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from tests.conformance.conftest import code_cell, notebook
@@ -136,7 +137,10 @@ async def test_malformed_messages_are_skipped_and_odd_ones_shown_as_far_as_they_
             await other.until(lambda: other.outputs_of("c2") == peer.outputs_of("c2"))
             saved = await peer.request("save_notebook")
             assert saved["ok"], saved
-            assert len(v.read(room["path"])["cells"][1]["outputs"]) == len(kinds)
+            content = v.read(room["path"])
+            nbformat.validate(content)
+            assert len(content["cells"][1]["outputs"]) == len(kinds)
+            assert to_python(peer.runtime)["comms"]["w"]["state"] == {"kept": 1}
 
 
 async def test_a_kernel_that_says_half_of_an_end_does_not_hold_the_queue_up(visit: Any) -> None:

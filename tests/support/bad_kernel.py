@@ -121,9 +121,17 @@ class BadKernel:
         self.say("comm_open", comm_id=[], data=7)
         self.say("comm_open", comm_id="c", target_name="jupyter.widget", data={"state": [1]})
         self.say("comm_msg", comm_id="c", data={"method": "update", "state": {"a": 1}, "buffer_paths": [["a", "b"], 7]})
+        deep: Any = 1
+        for _ in range(300):
+            deep = [deep]
+        self.say("comm_open", comm_id="", target_name="jupyter.widget", data={"state": {"a": 1}})
+        state = {"": 1, "deep": deep, "kept": 1}
+        self.say("comm_open", comm_id="w", target_name="jupyter.widget", data={"state": state})
+        self.say("display_data", data={}, metadata={"m": deep}, mine=deep, **{"": 1, "seq": "x", "large": 2**70})
         self.say("unheard_of", what="ever")
         self.say("status", execution_state={"odd": True})
         self.say("execute_input", execution_count="first")
+        self.say("execute_input", execution_count=2**70)
 
 
 if __name__ == "__main__":
