@@ -8,6 +8,7 @@
  * A document that came whole is read without the engine until somebody changes it: see `WholeDocument`.
  */
 import * as A from '@automerge/automerge/slim';
+import { joined } from './bytes.js';
 import { ISyncMessage, readSyncMessage } from './syncMessage.js';
 import { WholeDocument } from './wholeDocument.js';
 
@@ -35,6 +36,7 @@ interface IHandle {
   generateSyncMessage(state: ISyncState): Uint8Array | null;
   getCursor(object: ObjectId, position: number | 'end'): string;
   getCursorPosition(object: ObjectId, cursor: string): number;
+  getChanges(since: string[]): Uint8Array[];
   getChangesMeta(since: string[]): { hash: string }[];
   getHeads(): string[];
   getMissingDeps(heads: string[]): string[];
@@ -308,12 +310,25 @@ export class Replica {
     return this._handle.diffIncremental();
   }
 
-  /** What the other side is known to have on this connection. */
-  shared(state: ISyncState): Heads {
-    if (this._whole !== null) {
-      return this._whole.isOf(state) ? this._whole.shared : [];
+  /**
+   * Put changes into a document that has all they depend on, with no sync state.
+   *
+   * @param changes each one or more chunks
+   * @returns what they changed
+   */
+  apply(changes: readonly Uint8Array[]): Patch[] {
+    if (changes.length === 0) {
+      return [];
     }
-    return (state as unknown as { sharedHeads: string[] }).sharedHeads;
+    this.commit();
+    this._handle.loadIncremental(joined(changes));
+    return this._handle.diffIncremental();
+  }
+
+  /** The changes that are not in the history of these heads, which are here. */
+  changesSince(heads: Heads): Uint8Array[] {
+    this.commit();
+    return this._handle.getChanges([...heads]);
   }
 
   save(): Uint8Array {

@@ -1,4 +1,4 @@
-/** Reading Automerge's numbers, strings and hashes out of bytes. Mirrors `core/crdt/column_reader.py`. */
+/** Automerge's numbers, strings and hashes in bytes. Reading mirrors `core/crdt/column_reader.py`. */
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -82,4 +82,23 @@ export function fromHex(text: string): Uint8Array {
   return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
     parseInt(text.slice(2 * index, 2 * index + 2), 16)
   );
+}
+
+/** An unsigned LEB128 number. */
+export function uleb(value: number): Uint8Array {
+  const bytes: number[] = [];
+  for (; value >= 0x80; value = Math.floor(value / 128)) {
+    bytes.push((value % 128) | 0x80);
+  }
+  return Uint8Array.from([...bytes, value]);
+}
+
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

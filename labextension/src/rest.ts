@@ -63,7 +63,9 @@ export class RestClient {
    */
   async merge(roomId: string, document: Uint8Array, said: IHeadsSaid): Promise<string[]> {
     const known = Object.entries(said).filter(([, heads]) => heads.length > 0);
-    const query = known.map(([name, heads], at) => `${at === 0 ? '?' : '&'}${name}=${heads.join(',')}`).join('');
+    const query = known
+      .map(([name, heads], at) => `${at === 0 ? '?' : '&'}${name}=${heads.join(',')}`)
+      .join('');
     const body = await this._json(this._url('rooms', roomId, 'merge') + query, {
       method: 'POST',
       body: document as Uint8Array<ArrayBuffer>,

@@ -9,14 +9,13 @@
  * 2. A connection begins with fresh sync states and with the server's word: until then nothing is sent.
  * 3. Our edits are sent before any request or presence that is sent after them.
  * 4. A replica of another lineage is never mixed in: `startAfresh` shows the old one until the new one is whole.
- * 5. Of the server's own changes nothing is said: what it has sent it knows that we have, for a connection loses nothing.
  */
-import { Heads, ISyncState, Patch, Replica, sameHeads } from './automerge.js';
+import { Heads, Patch, Replica, sameHeads } from './automerge.js';
 import { decodeFrame, decodeJson, encodeFrame, encodeJsonFrame, FrameType } from './frames.js';
 import { NotebookDocument } from './notebookDocument.js';
 import { IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
 import { IPeer, IStatus, Peers, readStatus } from './status.js';
-import { readSyncMessage } from './syncMessage.js';
+import { SyncedDocument } from './syncedDocument.js';
 
 /** What is told of the server's news, each at once and in the order it came. */
 export interface ISyncListener {
@@ -32,15 +31,6 @@ export interface ISyncListener {
 }
 
 export type Send = (frame: Uint8Array) => void;
-
-interface ISynced {
-  replica: Replica;
-  state: ISyncState;
-  /** The server's heads as of its last message on this connection; null before the first. */
-  told: Heads | null;
-  /** Whether we have spoken on this connection. */
-  hasSpoken: boolean;
-}
 
 export class SyncEngine {
   constructor(private readonly _listener: ISyncListener) {
@@ -100,14 +90,13 @@ export class SyncEngine {
 
   connected(send: Send): void {
     this._send = send;
-    this._notebookSync = begin(this._notebookSync.replica);
-    this._runtimeSync = begin(new Replica());
+    this._notebookSync = new SyncedDocument(this._notebookSync.replica);
+    this._runtimeSync = new SyncedDocument(new Replica());
     this._runtimeEpoch = null;
   }
 
   disconnected(): void {
     this._send = null;
-    this._notebookSync.told = null;
     this._peers.clear();
     this._listener.peersChanged();
   }
@@ -163,7 +152,7 @@ export class SyncEngine {
 
   /** Take the server's history from its beginning; what is shown stays until that has arrived. */
   startAfresh(): void {
-    this._notebookSync = begin(new Replica());
+    this._notebookSync = new SyncedDocument(new Replica());
     this._confirmed = null;
   }
 
@@ -186,8 +175,7 @@ export class SyncEngine {
 
   private _receiveNotebook(payload: Uint8Array): void {
     const sync = this._notebookSync;
-    const patches = sync.replica.receive(sync.state, payload);
-    sync.told = readSyncMessage(payload).heads;
+    const patches = sync.receive(payload);
     if (this._isBetween) {
       if (sync.replica.heads.length > 0) {
         const old = this.notebook.replica;
@@ -209,8 +197,7 @@ export class SyncEngine {
 
   private _receiveRuntime(payload: Uint8Array): void {
     const sync = this._runtimeSync;
-    const patches = sync.replica.receive(sync.state, payload);
-    sync.told = readSyncMessage(payload).heads;
+    const patches = sync.receive(payload);
     if (this.runtime.replica !== sync.replica) {
       if (sync.replica.heads.length > 0) {
         const old = this.runtime.replica;
@@ -228,48 +215,40 @@ export class SyncEngine {
     this.status = status;
     if (this._runtimeEpoch !== null && this._runtimeEpoch !== status.runtimeEpoch) {
       // Renewed under a standing connection: what has come on it was of the old one.
-      this._runtimeSync = begin(new Replica());
+      this._runtimeSync = new SyncedDocument(new Replica());
     }
     this._runtimeEpoch = status.runtimeEpoch;
     this._listener.statusChanged(status);
     this._listener.confirmationChanged();
   }
 
-  private _flush(sync: ISynced, type: FrameType): void {
-    while (this._send !== null && mayHaveNews(sync)) {
-      const message = sync.replica.generate(sync.state);
+  private _flush(sync: SyncedDocument, type: FrameType): void {
+    while (this._send !== null) {
+      const message = sync.outgoing();
       if (message === null) {
         return;
       }
-      sync.hasSpoken = true;
       this._send(encodeFrame(type, message));
     }
   }
 
-  private _confirm(sync: ISynced): void {
-    // Both sides have what is in the shared heads.
-    const shared = sync.replica.shared(sync.state);
-    if (this._confirmed === null || !sameHeads(this._confirmed, shared)) {
-      this._confirmed = shared;
+  /** What the server says it has, as soon as all of that is here. */
+  private _confirm({ replica, told }: SyncedDocument): void {
+    if (told === null || !replica.contains(told)) {
+      return;
+    }
+    if (this._confirmed === null || !sameHeads(this._confirmed, told)) {
+      this._confirmed = told;
       this._listener.confirmationChanged();
     }
   }
 
   private _send: Send | null = null;
-  private _notebookSync: ISynced = begin(new Replica());
-  private _runtimeSync: ISynced = begin(new Replica());
+  private _notebookSync = new SyncedDocument(new Replica());
+  private _runtimeSync = new SyncedDocument(new Replica());
   private _runtimeEpoch: string | null = null;
   private _confirmed: readonly string[] | null = null;
   private readonly _peers = new Peers();
-}
-
-function begin(replica: Replica): ISynced {
-  return { replica, state: replica.newSyncState(), told: null, hasSpoken: false };
-}
-
-/** Rules 2 and 5. A document that came whole is told of by whoever holds it. */
-function mayHaveNews({ replica, told, hasSpoken }: ISynced): boolean {
-  return told !== null && !(hasSpoken && replica.isInEngine && sameHeads(told, replica.heads));
 }
 
 /** Whether a patch of the notebook may touch which cells there are, or their order. */

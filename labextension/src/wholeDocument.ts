@@ -59,11 +59,6 @@ export class WholeDocument<State> {
     return this._state === state;
   }
 
-  /** What the other side is known to have. */
-  get shared(): readonly string[] {
-    return isSame(this._message.heads, this.document.heads) ? this.document.heads : [];
-  }
-
   /** The last message of the other side, without the document: whoever takes over here should hear it. */
   get heard(): readonly [State, Uint8Array] {
     return [this._state, this._message.header];

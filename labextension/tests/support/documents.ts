@@ -1,6 +1,6 @@
 /** Whole documents, as a server sends them. */
 import { Replica } from '../../src/automerge.js';
-import { fromHex } from '../../src/bytes.js';
+import { fromHex, uleb } from '../../src/bytes.js';
 
 /** The sync message that brings all of a replica's document. */
 export function messageOf(replica: Replica): Uint8Array {
@@ -8,8 +8,4 @@ export function messageOf(replica: Replica): Uint8Array {
   const hashes = [heads.length, ...heads.flatMap(head => [...fromHex(head)])];
   const chunk = replica.save();
   return Uint8Array.from([0x43, ...hashes, 0, 1, ...hashes, 0, 1, ...uleb(chunk.length), ...chunk]);
-}
-
-function uleb(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...uleb(value >>> 7)];
 }
