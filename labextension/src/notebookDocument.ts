@@ -158,9 +158,13 @@ export class NotebookDocument {
   /** Make a cell's text this one, by the smallest single replacement. */
   setSource(id: string, source: string): void {
     const text = this.text(id);
-    if (text === null) {
-      return;
+    if (text !== null) {
+      this.setText(text, source);
     }
+  }
+
+  /** Make a text this one, be it of a cell that is gone. */
+  setText(text: ObjectId, source: string): void {
     const { index, deleted, inserted } = replacement(this.replica.text(text), source);
     if (deleted > 0 || inserted) {
       this.replica.splice(text, index, deleted, inserted);

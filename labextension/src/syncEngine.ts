@@ -19,7 +19,7 @@ import { SyncedDocument } from './syncedDocument.js';
 
 /** What is told of the server's news, each at once and in the order it came. */
 export interface ISyncListener {
-  /** Patches, or null when all of it is new. */
+  /** Patches, or null when all of it is new; none when only what is not in the document any more has changed. */
   notebookChanged(patches: Patch[] | null): void;
   runtimeChanged(change: IRuntimeChange): void;
   statusChanged(status: IStatus): void;
@@ -175,6 +175,7 @@ export class SyncEngine {
 
   private _receiveNotebook(payload: Uint8Array): void {
     const sync = this._notebookSync;
+    const before = sync.replica.heads;
     const patches = sync.receive(payload);
     if (this._isBetween) {
       if (sync.replica.heads.length > 0) {
@@ -183,7 +184,7 @@ export class SyncEngine {
         this._listener.notebookChanged(null);
         old.free();
       }
-    } else if (patches === null || patches.length > 0) {
+    } else if (patches === null || !sameHeads(before, sync.replica.heads)) {
       if (patches === null || patches.some(isStructural)) {
         this.notebook.orderChanged();
       } else if (patches.some(({ path }) => path[2] === 'execution_id')) {

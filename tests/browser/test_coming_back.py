@@ -102,6 +102,26 @@ def test_a_network_that_is_lost_comes_back(own: Lab, wire: WireThread, wired: tu
     bob.wait_sources("bob_x = 1234", "y = 23")
 
 
+def test_what_is_typed_offline_in_cells_that_another_merges_is_in_the_merged_cell(
+    wire: WireThread, wired: tuple[Tab, Tab]
+) -> None:
+    alice, bob = wired
+    wire.cut()
+    alice.context.set_offline(True)
+    alice.wait_offline()
+    alice.click(0).type("1")
+    alice.click(1).type("2")
+    bob.click(0).press("Escape", "Shift+ArrowDown", "Shift+M")
+    bob.wait_sources("x = 1\n\ny = 2")
+    wire.mend()
+    alice.context.set_offline(False)
+    for tab in (alice, bob):
+        tab.wait_sources("x = 11\n\ny = 22")
+        tab.wait_back()
+        assert tab.dialogs_seen() == []
+    assert alice.ids() == bob.ids()
+
+
 def test_a_network_that_goes_silent_is_noticed_when_the_page_wakes_up(
     own: Lab, wire: WireThread, wired: tuple[Tab, Tab]
 ) -> None:

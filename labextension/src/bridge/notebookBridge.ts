@@ -72,6 +72,7 @@ export class NotebookBridge {
   }
 
   dispose(): void {
+    this._isDisposed = true;
     this.outputs.dispose();
     this._shown.cells.unobserveDeep(this._onCells);
     this._shown.shared.ymeta.unobserveDeep(this._onMetadata);
@@ -91,6 +92,9 @@ export class NotebookBridge {
     }
     if (patches !== null && this._isLoaded && !wasBehind) {
       this._refresh(this._pull.patches(patches));
+      if (this._base === null && this._host.writable && this._push.carryLate()) {
+        this._host.edited();
+      }
       return;
     }
     if (!this._isLoaded) {
@@ -218,7 +222,7 @@ export class NotebookBridge {
   /** A pasted cell brings outputs along that no execution of it made; the document gets those of other notebooks. */
   private _showPasted(cellIds: string[]): void {
     const known = cellIds.filter(id => !this._pasteOutputs(id));
-    setTimeout(() => this._refresh(new Set(known)));
+    setTimeout(() => !this._isDisposed && this._refresh(new Set(known)));
   }
 
   private _pasteOutputs(cellId: string): boolean {
@@ -270,6 +274,7 @@ export class NotebookBridge {
   private readonly _shown: ShownNotebook;
   private readonly _pull: NotebookPull;
   private readonly _push: NotebookPush;
+  private _isDisposed = false;
   private _isLoaded = false;
   private _isBehind = false;
   private _hasEdits = false;

@@ -23,6 +23,7 @@ import {
 } from './cells.js';
 import { IBridgeHost } from './host.js';
 import { mergeKeys, mergeTexts } from './merge.js';
+import { MergedCells } from './mergedCells.js';
 import { pullMetadata } from './metadata.js';
 import { pushOrder } from './order.js';
 import { OutputsMemory } from './outputsMemory.js';
@@ -111,11 +112,27 @@ export class NotebookPush {
     return this._shown.isRearranged ? this._order(() => undefined) : [];
   }
 
+  /** Write what others have typed, before they saw it, in cells that were merged here; whether there was any. */
+  carryLate(): boolean {
+    const document = this._host.notebook;
+    const written = this._merged.carry(document);
+    this._shown.transact(() => {
+      for (const id of written) {
+        const cell = this._shown.cell(id);
+        if (cell !== null) {
+          setText(ySource(cell), document.source(id));
+        }
+      }
+    });
+    return written.size > 0;
+  }
+
   /** @param update writes what may differ in a cell that was made anew */
   private _order(update: (id: string, cell: YCellMap) => void): string[] {
     const document = this._host.notebook;
     this._noteExecutions();
     const before = this._shown.known;
+    this._merged.expect(document, this._shown.cells.toArray(), before);
     pushOrder(
       this._shown.cells,
       document,
@@ -139,6 +156,7 @@ export class NotebookPush {
         this._madeAnew.set(id, document.cell(id) as ICell);
       }
     );
+    this._merged.written();
     this._shown.phantom = null;
     this._shown.remember();
     return [...this._shown.known].filter(([id, cell]) => before.get(id) !== cell).map(([id]) => id);
@@ -269,6 +287,7 @@ export class NotebookPush {
     }
   }
 
+  private readonly _merged = new MergedCells();
   private readonly _executions = new Map<string, string>();
   /** Cells that were made anew here, as they were then. */
   private readonly _madeAnew = new Map<string, ICell>();
