@@ -83,6 +83,11 @@ $(DONE)/rivals-jsd: $(DONE)/venv
 	  pycrdt==0.14.13
 	@touch $@
 
+# A tool of others that talks to the notebook's kernel, apart from the environment, too.
+$(DONE)/tools: $(DONE)/venv
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/tools --upgrade lckr-jupyterlab-variableinspector==3.2.4
+	@touch $@
+
 # The front end as a program that Python tests drive.
 $(DONE)/labextension-tests: $(LAB_SOURCES) $(DONE)/labextension-modules
 	cd labextension && npx --no-install tsc -p tests
@@ -127,7 +132,7 @@ test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(D
 	$(call twice,$(FILES_IN_PARALLEL),$(SERVER_TESTS))
 
 # In processes of their own: the browser's driver runs an event loop that other tests must not meet.
-test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser $(DONE)/rivals
+test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser $(DONE)/rivals $(DONE)/tools
 	$(call twice,$(FILES_IN_PARALLEL),tests/browser)
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules

@@ -55,6 +55,41 @@ def test_switched_off_it_leaves_jupyterlab_as_it_is(lab: Lab) -> None:
     assert alice.complaints == []
 
 
+TOOLS = {"arguments": (f"--LabApp.extra_labextensions_path={INSTALLED / 'tools/share/jupyter/labextensions'}",)}
+
+
+@pytest.mark.parametrize("server", [TOOLS], indirect=True)
+def test_a_variable_inspector_follows_what_the_server_runs(lab: Lab) -> None:
+    path = lab.write("answer = 41", "answer += 1\nword = 'spam'", "del word")
+    alice, bob = lab.open(path), lab.open(path)
+    alice.wait_kernel()
+    alice.command("variableinspector:open")
+    variables = alice.page.locator(".jp-VarInspector-table")
+    expect(variables).to_be_visible()
+    alice.page.evaluate(  # drag it beside the notebook
+        """() => {
+            const { shell } = window.jupyterapp;
+            const inspector = [...shell.widgets('main')].find(({ node }) => node.matches('.jp-VarInspector'));
+            shell.add(inspector, 'main', { mode: 'split-right' });
+        }"""
+    )
+    alice.run(0)
+    expect(variables).to_contain_text("answer")
+    expect(variables).to_contain_text("41")
+    bob.run(1)
+    expect(variables).to_contain_text("spam")
+    expect(variables).to_contain_text("42")
+    alice.shot("variable-inspector", ARTIFACTS)
+    bob.run(2)
+    expect(variables).not_to_contain_text("spam")
+    # What the inspector asks the kernel is nobody's cell.
+    expect(alice.prompt(1)).to_have_text("[2]:")
+    expect(bob.prompt(2)).to_have_text("[3]:")
+    for tab in (alice, bob):
+        expect(tab.outputs(0)).to_have_count(0)
+        assert tab.dialogs_seen() == []
+
+
 def _beside(folder: str, *extensions: str) -> dict[str, object]:
     """A server that has others' extensions, installed apart, too."""
     return {
