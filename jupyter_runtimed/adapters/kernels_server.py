@@ -121,6 +121,10 @@ class Inbox:
         for notice in notices:
             self.put(notice)
 
+    def clear(self) -> None:
+        """Forget everything: the room itself does something to its kernel, and what was before is over."""
+        self._empty()
+
     def _empty(self) -> None:
         self._events.clear()
         self._bytes = 0

@@ -117,6 +117,7 @@ class JupyterKernelSession:
             if self._row.manager is None:
                 raise NoKernel("there is no kernel to restart; run a cell or start one")
             self._connection.close()
+            self._inbox.clear()
             try:
                 restarting = call(self._server.kernels.restart_kernel, self._row.kernel_id)
                 waiting = await self._server.whole(restarting, "kernel restart")
@@ -132,6 +133,7 @@ class JupyterKernelSession:
         """Shut the kernel and its session down."""
         self._stop_following()
         async with self._lock:
+            self._inbox.clear()
             await self._remove()
 
     def report_activity(self) -> None:
@@ -292,6 +294,7 @@ class JupyterKernelSession:
         is_ours = row["kernel"]["id"] == self._row.kernel_id
         self._row.bind(row)
         if kernel_name not in {None, self._row.kernel_name}:
+            self._inbox.clear()
             await self._remove()
             return None
         if is_ours and self._connection.kernel is not None:

@@ -214,8 +214,8 @@ class Executor:
     async def start(self, kernel_name: str | None) -> dict[str, Any]:
         """Start a kernel, or replace one of another name. Raises NoKernel, KernelDied."""
         kernel = self._session.kernel
-        if self._keeper.is_ready and kernel is not None and kernel_name not in {None, kernel.name}:
-            self._lose("another kernel was chosen")
+        if self._keeper.is_ready and (kernel is None or kernel_name not in {None, kernel.name}):
+            self._lose("another kernel was chosen" if kernel is not None else "the kernel was shut down")
         self._was_active = True
         try:
             started = await self._keeper.start(kernel_name)
@@ -357,7 +357,7 @@ class Executor:
         return cell
 
     def _queue(self, cells: Sequence[Cell], submitted_by: str, *, is_batch: bool) -> list[ExecutionId]:
-        if self._keeper.is_ready and self._session.is_replaced:
+        if self._keeper.is_ready and (self._session.kernel is None or self._session.is_replaced):
             # What is asked for from now on is for the next kernel: its notice must not end it with what came before.
             self._lose("the kernel was restarted")
             self._keeper.replaced()

@@ -152,7 +152,11 @@ class KernelKeeper:
             launch.cancel()
             await asyncio.wait({launch})
         self.state = KernelState.ABSENT
-        await self.session.shutdown()
+        try:
+            await self.session.shutdown()
+        finally:
+            if self.state is KernelState.RETURNING:  # news of before; nothing comes back now
+                self.state = KernelState.ABSENT
         self._show({"status": "not_started", "kernel_id": None, "error": None})
 
     def notice(self, notice: KernelNotice) -> None:

@@ -11,6 +11,7 @@ import pytest
 from jupyter_runtimed.core.errors import NoKernel
 from jupyter_runtimed.core.messages import KernelEvent, KernelInfo, KernelMessage, KernelNews, KernelNotice
 from jupyter_runtimed.rooms.ports.kernel import KernelSession
+from tests.support.waiting import becomes
 
 
 class Kit(Protocol):
@@ -111,6 +112,18 @@ async def a_restart_by_the_room_is_told_by_ready_alone(kit: Kit) -> None:
     await ear.hear(KernelNews.READY, KernelNews.READY)
 
 
+async def what_others_did_before_the_room_did_something_is_told_no_more(kit: Kit) -> None:
+    first = await kit.session.start("python3")
+    ear = Ear(kit)
+    await ear.run("x")
+    await kit.others_restart()
+    await becomes(lambda: kit.session.kernel is not first, "the end of the first life", 30)
+    await kit.session.restart()
+    assert printed(await ear.run("y")) == "y\n"
+    await ear.hear(KernelNews.READY, KernelNews.READY)
+    assert len(ear.notices) == 2
+
+
 async def a_shutdown_by_the_room_is_not_told(kit: Kit) -> None:
     await kit.session.start("python3")
     ear = Ear(kit)
@@ -162,6 +175,7 @@ SUITE: list[Any] = [
     what_is_there_is_not_started_twice,
     without_a_kernel_there_is_nobody_to_talk_to,
     a_restart_by_the_room_is_told_by_ready_alone,
+    what_others_did_before_the_room_did_something_is_told_no_more,
     a_shutdown_by_the_room_is_not_told,
     a_kernel_that_dies_is_lost_and_may_come_back,
     what_others_do_to_the_kernel_is_told,

@@ -34,6 +34,7 @@ class FakeKernelSession:
         path: where the session is.
         is_replaced: whether others have restarted the kernel, of which the test tells later.
         is_mute: whether others have started a kernel that does not answer.
+        may_shut_down: a shutdown takes until this is set.
         refuses_shutdown: what a shutdown raises; the kernel stays.
     """
 
@@ -46,6 +47,8 @@ class FakeKernelSession:
         self.is_replaced = False
         self.is_mute = False
         self.refuses_shutdown: RuntimedError | None = None
+        self.may_shut_down = asyncio.Event()
+        self.may_shut_down.set()
         self.activity = 0
         self.on_send: Callable[[Sent], None] | None = None
         self._kernel: KernelInfo | None = None
@@ -109,6 +112,7 @@ class FakeKernelSession:
         if not await self.is_bound():
             raise NoKernel("there is no kernel")
         self.calls.append("restart")
+        self._events.clear()
         name, self._kernel = self._kernel.name if self._kernel is not None else "python3", None
         await asyncio.sleep(0)
         if self.refuses is not None:
@@ -119,6 +123,8 @@ class FakeKernelSession:
     async def shutdown(self) -> None:
         self.calls.append("shutdown")
         self._kernel = None
+        self._events.clear()
+        await self.may_shut_down.wait()
         if self.refuses_shutdown is not None:
             raise self.refuses_shutdown
 

@@ -9,7 +9,8 @@ Rules for implementations
 2. Events come in the order of the kernel, channel by channel, from `receive`; only one caller waits there at a time.
 3. A kernel's end is told within two seconds, whoever caused it, and once.
 4. Every kernel life begins with a READY notice, whoever began it, before its first message. After LOST or GONE no
-   message of that life comes. What the room itself does to its kernel is told by READY alone.
+   message of that life comes. What the room itself does to its kernel is told by READY alone, and what was not heard
+   by then is told no more.
    A kernel that others restart or replace before it has answered is waited for, or what they put in its place is.
 5. A session reads on only while `receive` is called: who stops calling stops the flow into this process's memory.
 """

@@ -111,3 +111,37 @@ async def test_a_kernel_that_begins_another_life_ends_what_ran_in_the_one_before
         asked = await r.run("b")
         await r.clock.advance(1)
         assert r.statuses(running, asked) == ["error", "cancelled"] and r.runtime.kernel["status"] == "idle"
+
+
+async def test_news_of_before_a_shutdown_bring_no_kernel_back() -> None:
+    async with cell_runner() as r:
+        r.kernel.may_shut_down.clear()
+        shutting = asyncio.ensure_future(r.executor.shutdown())
+        await settle()
+        r.kernel.lose("the kernel was restarted")
+        await settle()
+        r.kernel.may_shut_down.set()
+        assert (await shutting)["status"] == "not_started"
+        asked = await r.run()
+        await r.clock.advance(1)
+        assert r.statuses(asked) == ["running"] and r.kernel.calls == ["shutdown", "start None"]
+
+
+async def test_who_starts_a_kernel_need_not_have_heard_of_the_end_of_the_last_one() -> None:
+    async with cell_runner() as r:
+        running = await r.run()
+        r.kernel.go()
+        assert (await r.executor.start("python3"))["kernel_id"] == "kernel-2"
+        await r.clock.advance(1)
+        asked = await r.run("b")
+        assert r.statuses(running, asked) == ["error", "running"]
+
+
+async def test_what_is_asked_before_anybody_has_heard_of_the_end_of_a_kernel_is_for_the_next_one() -> None:
+    async with cell_runner() as r:
+        running = await r.run()
+        r.kernel.lose()
+        asked = await r.run("b")
+        r.kernel.live()
+        await r.clock.advance(1)
+        assert r.statuses(running, asked) == ["error", "running"]
