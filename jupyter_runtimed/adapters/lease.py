@@ -191,10 +191,20 @@ class FileLeases:
             self._move_away(path, server)
 
     def _make(self, path: Path, name: str) -> bool:
-        """Rule 1: the file appears with its content, or not at all."""
+        """Rule 1: the file appears with its content, or not at all.
+
+        It is not synced, which is the slowest part of opening a notebook on many disks: with the machine's power its
+        owner is gone too, and whatever is left of the file is moved away like any lease of the dead.
+        """
         fresh = path.with_name(f"{path.name}.{self.info.server}")
         data = json.dumps({"server": self.info.server, "name": name}).encode()
-        self._disk.write_file(fresh, [data])
+        try:
+            self._write(self._disk.create(fresh), data)
+            return self._link(fresh, path, data)
+        finally:
+            self._disk.remove(fresh)
+
+    def _link(self, fresh: Path, path: Path, data: bytes) -> bool:
         try:
             os.link(fresh, path)
         except FileExistsError:
@@ -204,11 +214,14 @@ class FileLeases:
                 fd = self._disk.create(path, exclusive=True)
             except FileExistsError:
                 return False
-            self._disk.write(fd, data)
-            self._disk.close(fd)
-        finally:
-            self._disk.remove(fresh)
+            self._write(fd, data)
         return True
+
+    def _write(self, fd: int, data: bytes) -> None:
+        try:
+            self._disk.write(fd, data)
+        finally:
+            self._disk.close(fd)
 
     def _owner(self, path: Path) -> str | None:
         """The server that has a lease; "" when the file says nothing, None when it is gone."""

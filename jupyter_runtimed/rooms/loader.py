@@ -24,7 +24,7 @@ from jupyter_runtimed.core.crdt import MAP, ROOT, Uint
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import LoadFailed, RuntimedError
 from jupyter_runtimed.core.ids import Hash
-from jupyter_runtimed.core.ipynb import Import, ImportBatch
+from jupyter_runtimed.core.ipynb import Import, ImportBatch, is_light
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.runtime import Execution, RuntimeDocument
 from jupyter_runtimed.rooms.ports.blobs import Blobs
@@ -35,13 +35,16 @@ from jupyter_runtimed.rooms.settings import RoomSettings
 T = TypeVar("T")
 
 LARGE_BYTES = 64 * 1024
-"""A larger file is taken apart on a thread."""
+"""Content that is larger is read whole on a thread."""
 
 LARGE_HISTORY_BYTES = 200_000
 """The snapshot of more change bytes is written on a thread."""
 
 MANY_EXECUTIONS = 50
 """More executions are written into the runtime document on a thread."""
+
+TURNS_TO_ANSWER = 2
+"""Of the event loop: whoever opened the notebook is told where it is, and connects while it is being read."""
 
 _SPACING = 3.0
 """The next piece is published when the load has taken so many times as long as at the last one."""
@@ -121,9 +124,11 @@ class Loader:
 
     async def _run(self, path: str) -> Loaded:
         state = await self._contents.read(path)
+        for _ in range(TURNS_TO_ANSWER):
+            await self._yield_turn()
         self._turn_began = self._clock.monotonic()
         imported, batches, first = await threaded(
-            len(state.content) > LARGE_BYTES, lambda: _begin(state, self._settings.limits)
+            not is_light(state.content), lambda: _begin(state, self._settings.limits)
         )
         await self._load_cells(imported, batches, first)
         await self._yield_turn()  # the cells are sent, and who has just come is heard, before the outputs are begun

@@ -25,6 +25,9 @@ from jupyter_runtimed.core.errors import LoadFailed
 STREAM_ABOVE_BYTES = 16 * 1024 * 1024
 """A smaller file is taken apart within some milliseconds, which tells at once whether something is wrong with it."""
 
+AT_ONCE_BYTES = 2 * 1024 * 1024
+"""A file of format 4 up to this size is taken apart within two milliseconds, which no thread is worth."""
+
 _SPACE = re.compile(r"[ \t\n\r]*")
 _MAJOR = re.compile(rb'"nbformat"\s*:\s*(\d+)')
 _DECODER = json.JSONDecoder()
@@ -72,6 +75,11 @@ class NotebookSource:
             if not isinstance(cell, dict):
                 raise LoadFailed(f"cells[{index}] is not an object")
             yield cell
+
+
+def is_light(data: bytes) -> bool:
+    """Whether it takes no time to speak of to begin to read a file."""
+    return len(data) <= AT_ONCE_BYTES and _major(data) == b"4"
 
 
 def parse_notebook(data: bytes) -> NotebookSource:
@@ -128,14 +136,18 @@ def _decode(data: bytes) -> str:
 
 def _can_be_scanned(data: bytes) -> bool:
     """Whether a file looks so regular that its cells may be shown before its end has been read."""
-    majors = _MAJOR.findall(data[:4096] + data[-65536:])
     return (
-        bool(majors)
-        and majors[-1] == b"4"
+        _major(data) == b"4"
         and data[-64:].rstrip().endswith(b"}")  # else it was cut off, which should be said at once
         and data.count(b'"cells"') == 1
         and b'"worksheets"' not in data
     )
+
+
+def _major(data: bytes) -> bytes | None:
+    """The number of the format, as far as a glance at the file's ends tells."""
+    majors: list[bytes] = _MAJOR.findall(data[:4096] + data[-65536:])
+    return majors[-1] if majors else None
 
 
 def _loads(text: str) -> Any:

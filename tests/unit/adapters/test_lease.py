@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 import subprocess
@@ -126,6 +127,36 @@ async def test_a_broken_lease_and_a_missing_server_file_own_nothing(tmp_path: Pa
     await ours.stop()
     await theirs.stop()
     assert list((tmp_path / "leases").iterdir()) == [] and list((tmp_path / "servers").iterdir()) == []
+
+
+async def test_a_lease_is_taken_without_waiting_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the first thing that opening a notebook does, and means nothing after a loss of power."""
+    ours, theirs = await started(tmp_path), await started(tmp_path)
+
+    def waits(*_: object) -> None:
+        raise AssertionError("it waits for the disk")
+
+    monkeypatch.setattr(os, "fsync", waits)
+    await ours.acquire("a")
+    with pytest.raises(ActiveElsewhere):
+        await theirs.acquire("a")
+    await ours.stop()
+    await theirs.stop()
+
+
+async def test_a_disk_that_is_full_leaves_nothing_of_a_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = await started(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="no space"):
+            await ours.acquire("a")
+        assert list((tmp_path / "leases").iterdir()) == []
+    await ours.acquire("a")
+    await ours.stop()
 
 
 async def test_leases_work_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
