@@ -19,7 +19,7 @@ from jupyter_runtimed.adapters.kernels_connection import RETURN_SECONDS, KernelC
 from jupyter_runtimed.adapters.kernels_line import KernelLine, life_of
 from jupyter_runtimed.adapters.kernels_row import SessionRow
 from jupyter_runtimed.adapters.kernels_server import Inbox, Server
-from jupyter_runtimed.core.errors import KernelDied, NoKernel, RuntimedError
+from jupyter_runtimed.core.errors import Internal, KernelDied, NoKernel, RuntimedError
 from jupyter_runtimed.core.messages import KernelEvent, KernelInfo, KernelNews, KernelNotice
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,9 @@ class JupyterKernelSession:
         try:
             await call(self._server.kernels.interrupt_kernel, self._row.kernel_id)
         except ForeignError as error:
-            raise NoKernel(f"the kernel could not be interrupted: {error.message}") from error
+            raise Internal(
+                f"the kernel could not be interrupted: {error.message}. Try it again, or restart it"
+            ) from error
 
     async def restart(self) -> KernelInfo:
         """Restart the kernel and wait until it answers."""

@@ -56,7 +56,9 @@ class RoomOutputs:
         self._output_limits = output_limits
         self._executions: dict[ExecutionId, ExecutionOutputs] = {}
         self._pending: dict[ExecutionId, None] = {}
+        # Where displays are, by their own id, and which an execution has: of those not the others are looked through.
         self._displays: dict[str, dict[tuple[ExecutionId, OutputId], Manifest]] = {}
+        self._displayed: dict[ExecutionId, list[tuple[str, OutputId]]] = {}
 
     def __contains__(self, execution_id: object) -> bool:
         return execution_id in self._executions
@@ -156,6 +158,7 @@ class RoomOutputs:
         if output_id is not None and display_id is not None:
             kept = {key: output[key] for key in _KEPT if key in output}
             self._displays.setdefault(display_id, {})[outputs.execution_id, output_id] = kept
+            self._displayed.setdefault(outputs.execution_id, []).append((display_id, output_id))
 
     def _note_pending(self, outputs: ExecutionOutputs) -> bool:
         if outputs.has_pending:
@@ -172,9 +175,9 @@ class RoomOutputs:
         return bool(places)
 
     def _drop_displays(self, execution_id: ExecutionId) -> None:
-        for display_id, places in list(self._displays.items()):
-            for place in [place for place in places if place[0] == execution_id]:
-                del places[place]
+        for display_id, output_id in self._displayed.pop(execution_id, ()):
+            places = self._displays[display_id]
+            del places[execution_id, output_id]
             if not places:
                 del self._displays[display_id]
 

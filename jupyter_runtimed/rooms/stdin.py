@@ -66,7 +66,7 @@ class Stdin:
         question = self._questions.pop(request_id, None)
         if question is None:
             was = "was answered already" if request_id in self._answered else "is not asked, or not any more"
-            raise AlreadyAnswered(f"this {was}", request_id=request_id[:100])
+            raise AlreadyAnswered(f"this question {was}", request_id=request_id[:100])
         self._answered.append(request_id)
         _log.debug("input answered execution=%s", question.execution_id)
         # As in a terminal: the line stands where it was asked for.

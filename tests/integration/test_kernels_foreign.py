@@ -78,7 +78,7 @@ async def test_what_cannot_be_done_says_why(tmp_path: Path) -> None:
         server.refuse()
         kernel = await session.start("python3")
         server.refuse("interrupt")
-        with pytest.raises(NoKernel, match="could not be interrupted: no interrupt today"):
+        with pytest.raises(Internal, match="could not be interrupted: no interrupt today"):
             await session.interrupt()
         assert text_of(await Listener(session).run("print(1)")) == "1\n"
         server.refuse("restart")

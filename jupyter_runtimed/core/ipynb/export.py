@@ -18,7 +18,7 @@ from jupyter_runtimed.core.document import Cell, NotebookDocument
 from jupyter_runtimed.core.ipynb.importing import TRANSIENT_METADATA
 from jupyter_runtimed.core.ipynb.layout import split_lines, to_utf8, write_json
 from jupyter_runtimed.core.manifest import manifest_to_output
-from jupyter_runtimed.core.output_fields import only_known
+from jupyter_runtimed.core.output_fields import as_nbformat
 from jupyter_runtimed.core.residue import Residue
 from jupyter_runtimed.core.runtime import Execution, Manifest
 
@@ -165,11 +165,11 @@ def _shown(runtime: Outputs, cell: Cell, residue: Residue | None) -> _Shown:
 def _complete(manifest: Manifest, fetch: FetchBlob, shown: _Shown) -> dict[str, Any]:
     """The nbformat output of a manifest, with what nbformat requires of outputs that kernels made.
 
-    What nbformat forbids is left out, unless it stood in the file.
+    What nbformat does not allow is not written, unless it stood in the file.
     """
     output = manifest_to_output(manifest, fetch)
     if not shown.is_from_file:
-        output = only_known(output)
+        output = as_nbformat(output)
     if "original" in manifest:
         return output
     kind = output.get("output_type")

@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_runtimed.core.content import FetchBlob
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.manifest import manifest_to_output
-from jupyter_runtimed.core.output_fields import only_known
+from jupyter_runtimed.core.output_fields import as_nbformat
 from jupyter_runtimed.core.runtime import Execution, RuntimeDocument
 
 _NOT_CONTENT = ("seq", "display_id")
@@ -100,7 +100,7 @@ def _is_same_output(
         return True
     # The same text may lie in other pieces, the same data under another reference.
     output = manifest_to_output(mine, fetch)
-    saved = output if is_from_file else only_known(output)
+    saved = output if is_from_file else as_nbformat(output)
     return _dumped(saved) == _dumped(manifest_to_output(theirs, fetch))
 
 

@@ -74,7 +74,7 @@ class KernelSession(Protocol):
         ...
 
     async def interrupt(self) -> None:
-        """Interrupt what the kernel does. Raises NoKernel when there is none."""
+        """Interrupt what the kernel does. Raises NoKernel when there is none, Internal when that was refused."""
         ...
 
     async def restart(self) -> KernelInfo:

@@ -18,7 +18,7 @@ from jupyter_runtimed.core.manifest import (
     output_to_manifest,
     stream_text,
 )
-from jupyter_runtimed.core.output_fields import only_known
+from jupyter_runtimed.core.output_fields import as_nbformat
 from jupyter_runtimed.core.references import blob_reference
 from tests.support import notebooks
 from tests.support.notebooks import b64, png
@@ -53,7 +53,7 @@ def test_fields_that_nobody_knows_are_content(output: dict[str, Any], from_file:
     assert manifest["odd"]["blob"] != "0" * 64 and manifest["odd"]["json"] is True
     assert references(manifest) == set(stored(blobs)) and len(blobs) == 3
     back = manifest_to_output({**manifest, "seq": 1}, stored(blobs).__getitem__)
-    assert back == {**output, **UNKNOWN} and only_known(back) == output
+    assert back == {**output, **UNKNOWN} and as_nbformat(back) == output
 
 
 def test_of_too_many_fields_a_kernels_first_are_kept_and_a_files_all() -> None:
@@ -73,7 +73,7 @@ def test_of_an_unknown_type_every_field_is_unknown() -> None:
     assert (
         manifest_to_output(manifest, stored(blobs).__getitem__)
         == {**output, "text": "ab"}
-        == only_known({**output, "text": "ab"})
+        == as_nbformat({**output, "text": "ab"})
     )
 
 
