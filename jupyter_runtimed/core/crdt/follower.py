@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from jupyter_runtimed.core.crdt.change_writer import OpId
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, make_chunk, split_chunks
 from jupyter_runtimed.core.crdt.column_reader import read_bytes
-from jupyter_runtimed.core.crdt.engine import Engine, EngineRefused
+from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused
 from jupyter_runtimed.core.crdt.insertion import Insertion, next_insertion, read_insertion, write_insertion
 from jupyter_runtimed.core.crdt.log import BODY_AT, LogEntry, heads_after
 from jupyter_runtimed.core.crdt.replica import Replica
+from jupyter_runtimed.core.errors import Malformed
 from jupyter_runtimed.core.ids import Hash, Heads
 
 _MAX_INFLATED_BYTES = 1 << 30
@@ -26,7 +27,11 @@ _MAX_DUE = 256
 
 
 class Follower(Replica):
-    """See the module; the arguments are those of `Replica`. Own changes have no origin, all others have one."""
+    """See the module. Own changes have no origin, all others have one.
+
+    Args:
+        actor: whom this replica's own changes are by; unique for each life of a replica.
+    """
 
     def __init__(self, actor: bytes) -> None:
         super().__init__(b"", actor=actor, heads=(), known=())
@@ -35,7 +40,7 @@ class Follower(Replica):
 
     @property
     def engine(self) -> Engine:
-        """The engine, which is given what it lacks. Raises EngineRefused, EnginePanic when it does not take it."""
+        """The engine, which is given what it lacks. Raises Malformed when it does not take that."""
         if self._engine is None or self._engine.is_broken:
             self._due = []  # it is in the log
             return super().engine
@@ -45,9 +50,9 @@ class Follower(Replica):
                 self._engine.apply(due)
                 if self._engine.heads != self._heads:
                     raise EngineRefused("not all of the changes were taken")
-            except BaseException:
+            except (EnginePanic, EngineRefused) as error:
                 self._start_over()
-                raise
+                raise Malformed(f"changes of the server that the engine does not take: {error}") from error
         return self._engine
 
     def follow(self, fields: Iterable[bytes], *, origin: str) -> bool:
@@ -57,7 +62,7 @@ class Follower(Replica):
             Whether they build on what is here; when they do not, nothing is taken.
 
         Raises:
-            Malformed, OverLimit: what is there are no chunks.
+            Malformed, OverLimit: they are no chunks, or the engine does not take them.
         """
         heads, entries, here = self._heads, list[LogEntry](), set[Hash]()
         for field in fields:
@@ -67,12 +72,9 @@ class Follower(Replica):
                 if digest in self._known or digest in here:
                     continue
                 entry = _entry(body, chunk, digest, origin, heads)
-                deps = entry.deps if entry.insertion is None else [entry.insertion.dep]
-                if not all(dep in self._known or dep in here for dep in deps):
+                if entry.insertion is None and not all(dep in self._known or dep in here for dep in entry.deps):
                     return False
-                heads = (
-                    (digest,) if len(heads) == len(deps) == 1 and heads[0] == deps[0] else heads_after(heads, [entry])
-                )
+                heads = (digest,) if entry.insertion is not None else heads_after(heads, [entry])
                 here.add(digest)
                 entries.append(entry)
         if entries:
