@@ -29,7 +29,6 @@ export interface ISyncState {
 }
 
 interface IHandle {
-  applyChanges(changes: Uint8Array[]): void;
   commit(message: string | undefined, time: number): string | null;
   delete(object: ObjectId, key: string): void;
   diffIncremental(): Patch[];

@@ -22,16 +22,11 @@ import type { IRoomServer } from './rest.js';
 import { Opening } from './opening.js';
 import { Pacer } from './pacer.js';
 import { LoadError, RequestError, Requests } from './requests.js';
-import type { IRoomOptions } from './roomOptions.js';
+import type { IRoomOptions, RoomChange, RoomConnection } from './roomOptions.js';
 import { IExecution, IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
 import { IPeer, IStatus } from './status.js';
 import { ISyncListener, SyncEngine } from './syncEngine.js';
 import { ITransport, ITransportListener } from './transport.js';
-
-export type RoomConnection = 'opening' | 'online' | 'offline';
-
-/** What changed about a room, apart from its cells. */
-export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'kernel' | 'confirmation';
 
 /** Keystrokes that come faster than this go up together. */
 const PACE_MS = 25;

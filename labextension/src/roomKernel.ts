@@ -15,7 +15,8 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Session } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import { RequestError } from './requests.js';
-import { Room, RoomChange } from './room.js';
+import { Room } from './room.js';
+import type { RoomChange } from './roomOptions.js';
 import { isFromKernel } from './runtimeDocument.js';
 import { backoffSeconds } from './transport.js';
 

@@ -1,4 +1,4 @@
-/** What a room is made of. */
+/** What a room is made of, and what it tells of. */
 import type { YNotebook } from '@jupyter/ydoc';
 import type { IRoomServer } from './rest.js';
 import type { ITransport } from './transport.js';
@@ -10,3 +10,8 @@ export interface IRoomOptions {
   /** A transport to whatever room has this id when it connects. */
   readonly makeTransport: (roomId: () => string) => ITransport;
 }
+
+export type RoomConnection = 'opening' | 'online' | 'offline';
+
+/** What changed about a room, apart from its cells. */
+export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'kernel' | 'confirmation';

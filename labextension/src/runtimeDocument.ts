@@ -33,8 +33,6 @@ export interface IExecution {
 }
 
 export interface IKernel {
-  readonly name: string;
-  readonly displayName: string;
   readonly status: string;
   readonly kernelId: string | null;
 }
@@ -76,8 +74,6 @@ export class RuntimeDocument {
     const kernel = this.replica.value(ROOT, 'kernel');
     const fields = isObject(kernel) ? kernel : {};
     return {
-      name: asString(fields.name) ?? '',
-      displayName: asString(fields.display_name) ?? '',
       status: asString(fields.status) ?? 'not_started',
       kernelId: asString(fields.kernel_id)
     };

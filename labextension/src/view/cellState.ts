@@ -2,7 +2,8 @@
 import { Cell, CodeCell } from '@jupyterlab/cells';
 import { NotebookPanel } from '@jupyterlab/notebook';
 import { clientIdOf, awarenessUser } from '../presence.js';
-import { Room, RoomChange } from '../room.js';
+import { Room } from '../room.js';
+import type { RoomChange } from '../roomOptions.js';
 import { hasEnded } from '../runtimeDocument.js';
 import { IPeer } from '../status.js';
 import { CellViews } from './cellViews.js';

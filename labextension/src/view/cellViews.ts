@@ -34,10 +34,19 @@ export class CellViews {
 
   private _onCells(): void {
     const before = new Set(this._cells.values());
-    this._cells = new Map(this._panel.content.widgets.map(cell => [cell.model.id, cell]));
-    // What an edit brought here is written into the document at the end of this turn.
+    this._list();
+    // What an edit brought here is written into the document, maybe by another id, at the end of this turn.
     const fresh = this.all.filter(cell => !before.has(cell));
-    queueMicrotask(() => this._tell(fresh));
+    queueMicrotask(() => {
+      if (!this._panel.isDisposed) {
+        this._list();
+        this._tell(fresh);
+      }
+    });
+  }
+
+  private _list(): void {
+    this._cells = new Map(this._panel.content.widgets.map(cell => [cell.model.id, cell]));
   }
 
   private _onNews(_: Room, ids: ReadonlySet<string> | null): void {
