@@ -94,7 +94,7 @@ export class RoomContentProvider implements IContentProvider {
     } catch (error) {
       // Closed meanwhile: the server has been asked, and saves by itself what it has.
       if (!room.isDisposed) {
-        throw isDisconnected(error) ? notSavedYet() : error;
+        throw isDisconnected(error) ? notSavedYet(room) : error;
       }
     }
     return this._model(room, options.format ?? null);
@@ -180,10 +180,11 @@ function isDisconnected(error: unknown): boolean {
 }
 
 /** Says so without a dialog in the way. */
-function notSavedYet(): Error {
+function notSavedYet(room: Room): Error {
   const message =
     'Not saved: there is no connection to the server. Your changes are kept here, and go there when it is back.';
   Notification.warning(message, { autoClose: 5000 });
+  room.saveFailed();
   return calledOff(message);
 }
 

@@ -1,3 +1,5 @@
+/** When something is done that is asked for often. */
+
 /** Calls a function soon after it is asked for, and not too often. */
 export class Pacer {
   /**
@@ -40,5 +42,24 @@ export class Pacer {
   private _last = Number.NEGATIVE_INFINITY;
   private _isDue = false;
   private _isDisposed = false;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Calls a function once, some time after it is asked for; who asks again meanwhile changes nothing. */
+export class Delay {
+  constructor(private readonly _act: () => void) {}
+
+  start(ms: number): void {
+    this._timer ??= setTimeout(() => {
+      this._timer = undefined;
+      this._act();
+    }, ms);
+  }
+
+  cancel(): void {
+    clearTimeout(this._timer);
+    this._timer = undefined;
+  }
+
   private _timer: ReturnType<typeof setTimeout> | undefined;
 }

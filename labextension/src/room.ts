@@ -20,7 +20,7 @@ import { IOutputsHost, OutputRequests } from './outputRequests.js';
 import { BlobCache } from './outputs.js';
 import type { IRoomServer } from './rest.js';
 import { Opening } from './opening.js';
-import { Pacer } from './pacer.js';
+import { Delay, Pacer } from './pacer.js';
 import { LoadError, RequestError, Requests } from './requests.js';
 import type { IRoomOptions, RoomChange, RoomConnection } from './roomOptions.js';
 import { IExecution, IRuntimeChange, RuntimeDocument } from './runtimeDocument.js';
@@ -126,7 +126,7 @@ export class Room
     this._isDisposed = true;
     this.engine.flush();
     this._flush.dispose();
-    clearTimeout(this._unsentTimer);
+    this._unsent.cancel();
     this._watch.dispose();
     this._dirtyMark.dispose();
     this._transport.dispose();
@@ -175,6 +175,11 @@ export class Room
   /** The execution a cell shows. */
   execution(cellId: string): IExecution | null {
     return this.bridge.execution(cellId);
+  }
+
+  /** Somebody wanted to save, and there is no connection. */
+  saveFailed(): void {
+    this._changed.emit('unsaved');
   }
 
   /** The page woke up: find out whether the connection did, too. */
@@ -359,17 +364,6 @@ export class Room
     return true;
   }
 
-  /** What was typed is told of at once while it cannot be sent, and else only if that takes long. */
-  private _tellOfUnsent(): void {
-    this._unsentTimer ??= setTimeout(
-      () => {
-        this._unsentTimer = undefined;
-        this._changed.emit('confirmation');
-      },
-      this.isOnline ? SLOW_MS : 0
-    );
-  }
-
   private _setConnection(connection: RoomConnection): void {
     this.connection = connection;
     if (connection === 'offline' && this.engine.unconfirmed > 0) {
@@ -382,9 +376,11 @@ export class Room
     this.engine.flush();
     this._watch.sent();
     this._dirtyMark.sent();
-    this._tellOfUnsent();
+    this._unsent.start(this.isOnline ? SLOW_MS : 0);
     this._showPeers();
   }, PACE_MS);
+  /** What was typed is told of at once while it cannot be sent, and else only if that takes long. */
+  private readonly _unsent = new Delay(() => this._changed.emit('confirmation'));
   private readonly _server: IRoomServer;
   private readonly _transport: ITransport;
   private readonly _watch: ConnectionWatch;
@@ -395,5 +391,4 @@ export class Room
   private _roomId = '';
   private _serverPath: string | null = null;
   private _isDisposed = false;
-  private _unsentTimer: ReturnType<typeof setTimeout> | undefined;
 }

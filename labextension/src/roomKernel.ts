@@ -8,7 +8,8 @@
  * 3. When the room has another kernel than before, JupyterLab is connected to it.
  * 4. When the server is back after a loss, JupyterLab is connected to the kernel at once. A kernel that is gone with
  *    the server is replaced, and who has run cells in it is told so.
- * 5. Nothing of this asks anything.
+ * 5. Who may not run cells is connected to no kernel: the server would refuse it again and again.
+ * 6. Nothing of this asks anything.
  */
 import { ISessionContext, Notification, SessionContext } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
@@ -24,6 +25,7 @@ import { backoffSeconds } from './transport.js';
 const LAUNCH_DEADLINE_MS = 180_000;
 /** So often the server is asked for the session of a kernel that it has just told of. */
 const SESSION_TRIES = 6;
+const FIRST_LOOK_MS = 100;
 const HINT_MS = 15_000;
 
 /** How a session context begins to use a session; JupyterLab has no public way after `initialize`. */
@@ -71,7 +73,8 @@ export class RoomKernel {
     context.kernelPreference = {
       ...kernelPreference,
       name: defaultKernelName || kernelPreference.name,
-      language: defaultKernelLanguage
+      language: defaultKernelLanguage,
+      ...(this._isPermitted ? {} : { canStart: false, shouldReuse: false })
     };
     const shouldAsk = await this._initializePlainly();
     this._isInitialized = true;
@@ -107,7 +110,9 @@ export class RoomKernel {
       await online(this._room);
       try {
         const fields = { kernel_name: name };
-        const kernel = await this._room.request('start_kernel', fields, false, LAUNCH_DEADLINE_MS);
+        const launch = this._room.request('start_kernel', fields, false, LAUNCH_DEADLINE_MS);
+        void this._connectEarly(launch);
+        const kernel = await launch;
         if (await this._connect(String(kernel.kernel_id))) {
           return;
         }
@@ -115,6 +120,19 @@ export class RoomKernel {
         if (!(error instanceof RequestError) || error.code !== 'disconnected') {
           throw error;
         }
+      }
+    }
+  }
+
+  /** The session is there before its kernel answers: JupyterLab shows that it starts. */
+  private async _connectEarly(launch: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    const end = (): void => void (isOver = true);
+    launch.then(end, end);
+    for (let wait = FIRST_LOOK_MS; !isOver; wait *= 2) {
+      await new Promise(resolve => setTimeout(resolve, wait));
+      if (isOver || (await this._find(null))) {
+        return;
       }
     }
   }
@@ -129,21 +147,29 @@ export class RoomKernel {
       if (tries > 0) {
         await new Promise(resolve => setTimeout(resolve, backoffSeconds(tries) * 1000));
       }
-      const { sessionManager } = this._panel.sessionContext;
-      await sessionManager.refreshRunning(); // those who have a session go along with it, or lose it
-      if (this._panel.isDisposed) {
-        return true;
-      }
-      const isThere = (model: Session.IModel): boolean => model.kernel?.id === kernelId;
-      const model = [...sessionManager.running()].find(
-        model => isThere(model) && model.path === this._panel.sessionContext.path
-      );
-      if (model !== undefined) {
-        this._contexts().forEach(context => connect(context, model));
+      if (await this._find(kernelId)) {
         return true;
       }
     }
     return this._panel.isDisposed;
+  }
+
+  /** Connect JupyterLab if there is a session, with a certain kernel or any; whether there is. */
+  private async _find(kernelId: string | null): Promise<boolean> {
+    const { sessionManager } = this._panel.sessionContext;
+    await sessionManager.refreshRunning(); // those who have a session go along with it, or lose it
+    if (this._panel.isDisposed) {
+      return true;
+    }
+    const { path } = this._panel.sessionContext;
+    const model = [...sessionManager.running()].find(
+      ({ path: at, kernel }) => at === path && kernel && kernel.id === (kernelId ?? kernel.id)
+    );
+    if (model === undefined) {
+      return false;
+    }
+    this._contexts().forEach(context => connect(context, model));
+    return true;
   }
 
   private _onChange(_: Room, change: RoomChange): void {
@@ -158,7 +184,8 @@ export class RoomKernel {
 
   /** The room says which kernel it has. */
   private _follow(): void {
-    if (!this._isInitialized || this._isUnknown || this._panel.isDisposed) {
+    const isIdle = !this._isInitialized || this._isUnknown || this._panel.isDisposed;
+    if (isIdle || !this._isPermitted) {
       return;
     }
     const { kernelId } = this._room.runtime.kernel;
@@ -168,7 +195,7 @@ export class RoomKernel {
       void this._connect(kernelId);
     } else {
       void this._panel.sessionContext.sessionManager.refreshRunning();
-      if (lost !== null && this._room.status?.executable !== false) {
+      if (lost !== null) {
         void this._replace(lost);
       }
     }
@@ -201,6 +228,10 @@ export class RoomKernel {
     const executions = this._room.notebook.order.map(id => this._room.execution(id));
     const wasUsed = executions.some(execution => execution !== null && isFromKernel(execution));
     return { id: kernel.id, name: kernel.name, wasUsed };
+  }
+
+  private get _isPermitted(): boolean {
+    return this._room.status?.executable !== false;
   }
 
   private get _name(): string {

@@ -13,5 +13,6 @@ export interface IRoomOptions {
 
 export type RoomConnection = 'opening' | 'online' | 'offline';
 
-/** What changed about a room, apart from its cells. */
-export type RoomChange = 'connection' | 'status' | 'peers' | 'runtime' | 'kernel' | 'confirmation';
+/** What changed about a room, apart from its cells; `unsaved`: somebody saved it, without success. */
+export type RoomChange =
+  'connection' | 'status' | 'peers' | 'runtime' | 'kernel' | 'confirmation' | 'unsaved';

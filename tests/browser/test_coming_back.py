@@ -45,6 +45,7 @@ def test_what_is_typed_while_the_server_is_away_goes_up_when_it_is_back(own: Lab
     expect(alice.status).to_contain_text("not sent")
     alice.press("Control+s")
     expect(alice.page.locator(".jp-Notification-Status")).to_have_text("1")  # its text needs code of the server's
+    expect(alice.page.locator("#jp-main-statusbar")).to_contain_text("Saving failed")
     expect(alice.dialogs).to_have_count(0)
     alice.shot(f"offline-{end}", ARTIFACTS)
     own.server.start()

@@ -103,6 +103,7 @@ def test_who_shut_the_kernel_down_finds_none_when_the_server_is_back(own: Lab) -
 @pytest.mark.parametrize("moment", ["asked for", "launched", "connected to"])
 def test_a_kernel_starts_though_the_server_died_while_it_did(own: Lab, moment: str) -> None:
     alice = own.open(own.write("x"))
+    alice.wait_kernel()
     alice.leave()
     own.wait_for(lambda: _kernels(own.server) == [], "the first kernel is gone")
     path = own.write("6 * 7", "'later'")
@@ -135,6 +136,7 @@ def test_a_kernel_starts_though_the_server_died_while_it_did(own: Lab, moment: s
 
 def test_a_kernel_is_connected_to_though_requests_for_it_are_lost(own: Lab) -> None:
     alice = own.open(own.write("x"))
+    alice.wait_kernel()
     alice.leave()
     lost: list[Route] = []
 
@@ -179,7 +181,7 @@ def _restart(lab: Lab, end: str, *tabs: Tab) -> None:
         tab.wait_offline()
     lab.server.start()
     for tab in tabs:
-        tab.wait_saved()
+        expect(tab.status).to_contain_text("Saved", timeout=60_000)
 
 
 def _bytes(frame: str | bytes) -> bytes:

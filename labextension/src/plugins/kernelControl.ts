@@ -1,6 +1,6 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISessionContext, SessionContext } from '@jupyterlab/apputils';
-import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { INotebookTracker } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import { Room } from '../room.js';
 import { RoomKernel } from '../roomKernel.js';
@@ -9,7 +9,6 @@ import { forEachPanel, roomOf } from '../view/panels.js';
 
 /**
  * Interrupting goes through the room, so that what is queued stops, too. Menu, toolbar and keys all end up here.
- * For those who may not run cells no kernel is started.
  */
 export const kernelControlPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-runtimed:kernel-control',
@@ -21,7 +20,6 @@ export const kernelControlPlugin: JupyterFrontEndPlugin<void> = {
       const room = roomOf(rooms, panel);
       if (room !== undefined) {
         new RoomKernel(panel, room, () => contextsAt(shell, panel.sessionContext.path));
-        void spareKernel(panel, room);
       }
     });
     forEachPanel(tracker, rooms, (panel, room) => {
@@ -38,15 +36,6 @@ function contextsAt(shell: JupyterFrontEnd.IShell, path: string): ISessionContex
     const context = 'sessionContext' in widget ? widget.sessionContext : null;
     return context instanceof SessionContext && context.path === path ? [context] : [];
   });
-}
-
-/** JupyterLab starts a kernel as soon as the notebook is there, and would ask for one. */
-async function spareKernel(panel: NotebookPanel, room: Room): Promise<void> {
-  await room.opening.begun.catch(() => undefined);
-  if (room.status?.executable === false && !panel.isDisposed) {
-    const { sessionContext } = panel;
-    sessionContext.kernelPreference = { ...sessionContext.kernelPreference, canStart: false };
-  }
 }
 
 function adopt(kernel: Kernel.IKernelConnection | null, room: Room): void {

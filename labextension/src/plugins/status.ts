@@ -1,9 +1,10 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { Signal } from '@lumino/signaling';
 import { IRooms } from '../tokens.js';
-import { roomOf } from '../view/panels.js';
+import { forEachPanel, roomOf } from '../view/panels.js';
 import { RoomStatusItem } from '../view/statusItem.js';
 
 /** The line in the status bar; where there is none, beside the menu. */
@@ -22,6 +23,14 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
     if (!rooms.isAvailable) {
       return;
     }
+    forEachPanel(tracker, rooms, ({ context }, room) => {
+      room.changed.connect((_, change) => {
+        if (change === 'unsaved') {
+          // JupyterLab takes it for a save that was called off, and would go on saying that it has started.
+          (context.saveState as Signal<typeof context, DocumentRegistry.SaveState>).emit('failed');
+        }
+      });
+    });
     const item = new RoomStatusItem();
     const activeStateChanged = new Signal<RoomStatusItem, void>(item);
     const follow = (): void => {
