@@ -87,6 +87,18 @@ def life_of(manager: Any) -> Any:
     return None if is_behind_gateway(manager) else getattr(manager, "ready", None)
 
 
+async def is_settled(life: Any, timeout_seconds: float) -> bool:
+    """Wait while a process is being launched, or ended for a restart; whether that took no longer than this."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_seconds
+    # The future may belong to another thread's loop.
+    while life is not None and not life.done():
+        if loop.time() > end:
+            return False
+        await asyncio.sleep(_LAUNCH_LOOK_SECONDS)
+    return True
+
+
 async def is_alive(manager: Any) -> bool:
     """Whether a manager's process runs."""
     try:
@@ -175,14 +187,11 @@ class KernelLine:
             KernelDied: it ended first, or does not answer.
         """
         loop = asyncio.get_running_loop()
-        started = loop.time()
         self._answer = loop.create_future()
         self._heard = loop.create_future()
-        # Some servers give kernels out before they are launched. The future may belong to another thread's loop.
-        while self.life is not None and not self.life.done():
-            if loop.time() > started + timeout_seconds:
-                raise KernelDied(f"the kernel was not launched within {timeout_seconds:g} seconds")
-            await asyncio.sleep(_LAUNCH_LOOK_SECONDS)
+        # Some servers give kernels out before they are launched.
+        if not await is_settled(self.life, timeout_seconds):
+            raise KernelDied(f"the kernel was not launched within {timeout_seconds:g} seconds")
         await self._channels.open()
         may_be_busy = may_be_busy and getattr(self.manager, "execution_state", None) != "starting"
         deadline = loop.time() + (min(_BUSY_SECONDS, timeout_seconds) if may_be_busy else timeout_seconds)

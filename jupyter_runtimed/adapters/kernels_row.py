@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from jupyter_runtimed.adapters.foreign import ForeignError, call
+from jupyter_runtimed.adapters.kernels_line import is_settled, life_of
 from jupyter_runtimed.adapters.kernels_server import Server
 from jupyter_runtimed.core.errors import Internal, NoKernel
 
 log = logging.getLogger(__name__)
+
+_TRIES = 3
+"""How often to shut a kernel down that is restarted again and again."""
 
 
 class SessionRow:
@@ -90,20 +94,30 @@ class SessionRow:
         """
         session_id, kernel_id = self.session_id, self.kernel_id
         self.unbind()
+        for more in reversed(range(_TRIES)):
+            # Kernel managers shut nothing down that others are just restarting.
+            life = life_of(self._server.manager(kernel_id))
+            await is_settled(life, self._server.start_timeout_seconds)
+            error = await self._end(session_id, kernel_id)
+            if error is None:
+                return
+            if not more or life_of(self._server.manager(kernel_id)) is life:
+                said = f"the kernel could not be shut down and is still there: {error.message}. Try it again"
+                raise Internal(said) from error
+
+    async def _end(self, session_id: str | None, kernel_id: str | None) -> ForeignError | None:
+        """Why a kernel is still there; None when it is not."""
         try:
             if session_id is not None:
                 await call(self._server.sessions.delete_session, session_id)
         except ForeignError as error:  # the kernel is to be shut down all the same
             log.info("session not deleted path=%s cause=%s", self.path, error.message)
-        if kernel_id is None or kernel_id not in self._server.kernels:
-            return
         try:
-            await call(self._server.kernels.shutdown_kernel, kernel_id, now=True)
+            if self._server.manager(kernel_id) is not None:
+                await call(self._server.kernels.shutdown_kernel, kernel_id, now=True)
         except ForeignError as error:
-            if kernel_id in self._server.kernels:
-                raise Internal(
-                    f"the kernel could not be shut down and is still there: {error.message}. Try it again"
-                ) from error
+            return error if self._server.manager(kernel_id) is not None else None
+        return None
 
 
 def _name(path: str) -> str:

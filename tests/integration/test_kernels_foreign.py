@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from jupyter_runtimed.core.errors import Internal, KernelDied, NoKernel
 from tests.integration.conftest import soon
 from tests.support.kernel_room import kernel_room
 from tests.support.kernels import KernelServer, Listener, kernel_server, text_of
+from tests.support.waiting import becomes
 
 
 class CloudTrouble(Exception):
@@ -146,6 +148,21 @@ async def test_a_kernel_that_cannot_be_shut_down_is_not_replaced_by_another(tmp_
         assert len(await server.sessions.list_sessions()) == 1
         server.refuse()
         assert (await session.start("other")).name == "other" and kernel.kernel_id not in server.kernels
+
+
+async def test_a_kernel_that_others_are_restarting_is_shut_down(tmp_path: Path) -> None:
+    async with kernel_server(tmp_path) as server:
+        session = server.adapter.session("room", "a.ipynb")
+        kernel = await session.start("python3")
+        manager = server.kernels.get_kernel(kernel.kernel_id)
+        restarting = asyncio.ensure_future(server.kernels.restart_kernel(kernel.kernel_id))
+        await becomes(lambda: not manager.ready.done(), "the restart")
+        await session.shutdown()
+        await asyncio.wait({restarting})
+        assert kernel.kernel_id not in server.kernels and not await manager.is_alive()
+        assert await server.sessions.list_sessions() == []
+        await session.start("python3")
+        assert text_of(await Listener(session).run("print(1)")) == "1\n"
 
 
 async def test_sessions_that_cannot_be_listed_for_a_while_are_looked_at_again(

@@ -82,7 +82,7 @@ async def test_a_server_with_the_old_blocking_manager_works_as_well(tmp_path: Pa
 async def test_a_kernel_that_somebody_started_for_the_path_is_the_rooms(tmp_path: Path) -> None:
     async with kernel_server(tmp_path) as server:
         session = server.adapter.session("room", "a.ipynb")
-        assert await session.attach() is None
+        assert not await session.is_bound()
         row = await server.sessions.create_session(
             path="a.ipynb", name="a.ipynb", type="notebook", kernel_name="python3"
         )
@@ -280,8 +280,8 @@ async def test_a_closed_session_leaves_the_kernel_alone(tmp_path: Path) -> None:
         await session.close()
         assert kernel.kernel_id in server.kernels and session.kernel is None
         again = server.adapter.session("room", "a.ipynb")
-        attached = await again.attach()
-        assert attached is not None and attached.kernel_id == kernel.kernel_id
+        assert await again.is_bound()
+        assert (await again.start(None)).kernel_id == kernel.kernel_id
 
 
 async def test_nothing_of_a_flood_is_lost_while_nobody_listens(tmp_path: Path) -> None:
