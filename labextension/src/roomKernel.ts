@@ -13,7 +13,7 @@
  */
 import { ISessionContext, Notification, SessionContext } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { Session } from '@jupyterlab/services';
+import type { Kernel, Session } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import { RequestError } from './requests.js';
 import { Room } from './room.js';
@@ -78,6 +78,10 @@ export class RoomKernel {
     };
     const shouldAsk = await this._initializePlainly();
     this._isInitialized = true;
+    if (!this._isPermitted) {
+      // JupyterLab tells nobody that there will be no kernel, and would go on saying that it starts.
+      (context.statusChanged as Signal<ISessionContext, Kernel.Status>).emit('unknown');
+    }
     this._follow();
     return shouldAsk;
   }

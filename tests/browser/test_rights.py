@@ -29,6 +29,7 @@ def test_a_guest_sees_all_and_changes_nothing(lab: Lab) -> None:
     expect(guest.editor(1)).to_have_text("x = 12")
     expect(guest.outputs(0)).to_have_text("out")
     assert guest.model("panel.sessionContext.session") is None  # the server would refuse it again and again
+    expect(guest.page.locator("#jp-main-statusbar")).to_contain_text("No Kernel | Unknown")
     guest.shot("guest", lab.artifacts)
     expect(guest.dialogs).to_have_count(0)
 
