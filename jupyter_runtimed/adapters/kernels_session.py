@@ -190,21 +190,21 @@ class JupyterKernelSession:
         async with self._lock:
             if self.is_closed or not await self.is_changed(rows):
                 return
-            row = self._row.find(rows)
+            row, line = self._row.find(rows), self._connection.line
             if self._row.kernel_id is None:
                 await self._follow(row, "a kernel was started")
             elif row is None:
                 self._tell_gone("the kernel was shut down", "dead" if self._has_died else "not_started")
             elif row["kernel"]["id"] != self._row.kernel_id:
                 await self._follow(row, "another kernel was chosen", is_chosen=True)
-            elif self._connection.line is None:
+            elif line is None:
                 if await self._connection.is_back():
                     await self._follow(row, "the kernel is back")
                 else:
                     await self._give_up("the kernel did not come back")
-            elif not self._connection.line.is_same_life:
+            elif not line.is_same_life:
                 self._tell_lost("the kernel was restarted", "restarting")
-            elif self._connection.line.restarts_by_itself:
+            elif line.restarts_by_itself:
                 # The server's restarter will launch another process under this id.
                 self._tell_lost("the kernel died", "restarting")
                 self._has_died = True
@@ -216,12 +216,14 @@ class JupyterKernelSession:
         if kernel_id != self._row.kernel_id or not self.wants_looks:
             return
         async with self._lock:
-            if self._connection.line is not None and not self._connection.line.is_local:
+            line = self._connection.line
+            if line is not None and not line.is_local:
                 await self._follow(None, "the kernel was restarted", is_new=True)
 
     def _broken(self, message: str, is_dead: bool) -> None:
-        if self._connection.line is not None:
-            self._server.spawn(self._line_lost(self._connection.line, message, is_dead), "kernel line")
+        line = self._connection.line
+        if line is not None:
+            self._server.spawn(self._line_lost(line, message, is_dead), "kernel line")
 
     async def _line_lost(self, line: KernelLine, message: str, is_dead: bool) -> None:
         async with self._lock:
@@ -288,7 +290,7 @@ class JupyterKernelSession:
 
     # ---- connecting ------------------------------------------------------------------------------------------------
 
-    async def _attach(self, kernel_name: str | None = None) -> KernelInfo | None:
+    async def _attach(self, kernel_name: str | None) -> KernelInfo | None:
         """Use the kernel there is; one of another name than was asked for is removed."""
         row = self._row.find(await self._server.rows())
         if row is None:
