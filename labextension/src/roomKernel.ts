@@ -108,6 +108,15 @@ export class RoomKernel {
     }
   }
 
+  /** Let JupyterLab make a session for a kernel that has none at the path by which the notebook was opened, a link's. */
+  private async _join(kernelId: string): Promise<void> {
+    const context = this._panel.sessionContext;
+    const { kernelPreference } = context;
+    context.kernelPreference = { ...kernelPreference, id: kernelId };
+    await this._startPlainly();
+    context.kernelPreference = kernelPreference;
+  }
+
   /** Have the room start a kernel, and connect JupyterLab to it; never ends when the notebook is closed before. */
   private async _launch(name: string): Promise<void> {
     for (;;) {
@@ -116,9 +125,12 @@ export class RoomKernel {
         const fields = { kernel_name: name };
         const launch = this._room.request('start_kernel', fields, false, LAUNCH_DEADLINE_MS);
         void this._connectEarly(launch);
-        const kernel = await launch;
-        if (await this._connect(String(kernel.kernel_id))) {
+        const kernelId = String((await launch).kernel_id);
+        if (!this._isLink && (await this._connect(kernelId))) {
           return;
+        }
+        if (this._room.isOnline) {
+          return await this._join(kernelId);
         }
       } catch (error) {
         if (!(error instanceof RequestError) || error.code !== 'disconnected') {
@@ -236,6 +248,12 @@ export class RoomKernel {
 
   private get _isPermitted(): boolean {
     return this._room.status?.executable !== false;
+  }
+
+  /** Whether the notebook was opened by another path than the room has. */
+  private get _isLink(): boolean {
+    const path = this._room.status?.path ?? null;
+    return path !== null && path !== this._panel.sessionContext.path;
   }
 
   private get _name(): string {

@@ -156,6 +156,25 @@ def test_a_kernel_is_connected_to_though_requests_for_it_are_lost(own: Lab) -> N
     assert alice.dialogs_seen() == []
 
 
+def test_who_opens_a_notebook_by_a_link_has_the_same_kernel(own: Lab) -> None:
+    path = own.write("x = 41", "x + 1")
+    (own.server.root / "link.ipynb").symlink_to(path)
+    alice = own.open("link.ipynb")
+    alice.wait_kernel()
+    alice.run(0)
+    expect(alice.prompt(0)).to_have_text("[1]:")
+    bob = own.open(path)
+    bob.wait_kernel()
+    bob.run(1)
+    for tab in (alice, bob):
+        expect(tab.outputs(1)).to_have_text("42")
+    (kernel,) = _kernels(own.server)
+    assert kernel == _kernel_id(alice) == _kernel_id(bob)
+    alice.wait_saved()
+    assert alice.model("panel.context.path") == "link.ipynb"
+    assert alice.dialogs_seen() == bob.dialogs_seen() == []
+
+
 def test_who_cannot_have_a_kernel_is_told_why(own: Lab) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")], metadata=KERNEL)
     spec = own.server.home / "data" / "kernels" / "broken"
