@@ -16,8 +16,11 @@ from jupyter_runtimed.core.errors import Internal, NoKernel
 
 log = logging.getLogger(__name__)
 
-_TRIES = 3
+_TRIES = 2
 """How often to shut a kernel down that is restarted again and again."""
+
+_SETTLE_SECONDS = 10.0
+"""A restart takes some seconds; who wants the kernel shut down is told when it takes longer."""
 
 
 class SessionRow:
@@ -97,7 +100,7 @@ class SessionRow:
         for more in reversed(range(_TRIES)):
             # Kernel managers shut nothing down that others are just restarting.
             life = life_of(self._server.manager(kernel_id))
-            await is_settled(life, self._server.start_timeout_seconds)
+            await is_settled(life, _SETTLE_SECONDS)
             error = await self._end(session_id, kernel_id)
             if error is None:
                 return
