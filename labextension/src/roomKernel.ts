@@ -156,14 +156,15 @@ export class RoomKernel {
   /**
    * Connect JupyterLab to a kernel of the room.
    *
+   * @param isLost whether the connection JupyterLab has was lost with the room's, and may wait long before it is tried
    * @returns whether it is; false when the server went away, or the kernel
    */
-  private async _connect(kernelId: string): Promise<boolean> {
+  private async _connect(kernelId: string, isLost = false): Promise<boolean> {
     for (let tries = 0; tries < SESSION_TRIES && this._room.isOnline; tries++) {
       if (tries > 0) {
         await new Promise(resolve => setTimeout(resolve, backoffSeconds(tries) * 1000));
       }
-      if (await this._find(kernelId)) {
+      if (await this._find(kernelId, isLost)) {
         return true;
       }
     }
@@ -171,7 +172,7 @@ export class RoomKernel {
   }
 
   /** Connect JupyterLab if there is a session, with a certain kernel or any; whether there is. */
-  private async _find(kernelId: string | null): Promise<boolean> {
+  private async _find(kernelId: string | null, isLost = false): Promise<boolean> {
     const { sessionManager } = this._panel.sessionContext;
     await sessionManager.refreshRunning(); // those who have a session go along with it, or lose it
     if (this._panel.isDisposed) {
@@ -184,7 +185,7 @@ export class RoomKernel {
     if (model === undefined) {
       return false;
     }
-    this._contexts().forEach(context => connect(context, model));
+    this._contexts().forEach(context => connect(context, model, isLost));
     return true;
   }
 
@@ -208,7 +209,7 @@ export class RoomKernel {
     const lost = this._lost;
     this._lost = null;
     if (kernelId !== null) {
-      void this._connect(kernelId);
+      void this._connect(kernelId, lost !== null);
     } else {
       void this._panel.sessionContext.sessionManager.refreshRunning();
       if (lost !== null) {
@@ -269,7 +270,7 @@ export class RoomKernel {
   private _lost: ILostKernel | null = null;
 }
 
-function connect(context: ISessionContext, model: Session.IModel): void {
+function connect(context: ISessionContext, model: Session.IModel, isLost: boolean): void {
   const kernel = context.session?.kernel;
   if (context.isDisposed || (kernel && kernel.id !== model.kernel?.id)) {
     return; // it goes along with its own session
@@ -278,7 +279,7 @@ function connect(context: ISessionContext, model: Session.IModel): void {
     (context as unknown as ISessionUser)._handleNewSession(
       context.sessionManager.connectTo({ model })
     );
-  } else if (kernel && !kernel.isDisposed && kernel.connectionStatus !== 'connected') {
+  } else if (isLost && kernel && !kernel.isDisposed && kernel.connectionStatus !== 'connected') {
     kernel.reconnect().catch(() => undefined); // its status says so
   }
 }
