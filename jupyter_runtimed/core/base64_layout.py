@@ -39,11 +39,11 @@ def _decode(packed: bytes) -> bytes:
 
 def _decode_laid_out(text: bytes) -> tuple[bytes, Layout] | None:
     body = text.rstrip(b" \t\r\n")
-    line_break = b"\r\n" if b"\r\n" in body else b"\n"
+    line_break = b"\r\n" if b"\r" in body else b"\n"
     width = max(body.find(line_break), 0)
-    if not _is_in_lines(body, width, line_break):
+    packed = body.replace(line_break, b"") if width else body
+    if width and not _is_in_lines(body, len(packed), width, line_break):
         return None
-    packed = body.replace(line_break, b"")
     padding = b"=" * (-len(packed) % 4)
     if padding and packed.endswith(b"="):
         return None
@@ -58,12 +58,11 @@ def _decode_laid_out(text: bytes) -> tuple[bytes, Layout] | None:
     return data, layout
 
 
-def _is_in_lines(body: bytes, width: int, line_break: bytes) -> bool:
-    """Whether there is a break behind each `width` characters, the last ones apart, and nowhere else; 0: nowhere."""
+def _is_in_lines(body: bytes, characters: int, width: int, line_break: bytes) -> bool:
+    """Whether there is a break behind each `width` of the characters, the last ones apart, and nowhere else."""
+    breaks = (characters - 1) // width
     step = width + len(line_break)
-    breaks = body.count(line_break)
-    characters = len(body) - breaks * len(line_break)
-    return breaks == ((characters - 1) // width if width else 0) and all(
+    return len(body) == characters + breaks * len(line_break) and all(
         body[width + place :: step][:breaks] == character.to_bytes(1, "big") * breaks
         for place, character in enumerate(line_break)
     )

@@ -31,6 +31,7 @@ AT_ONCE_BYTES = 2 * 1024 * 1024
 _SPACE = re.compile(r"[ \t\n\r]*")
 _MAJOR = re.compile(rb'"nbformat"\s*:\s*(\d+)')
 _DECODER = json.JSONDecoder()
+_VALUE = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
@@ -53,7 +54,10 @@ class Unread:
 
     def read(self) -> Any:
         """The value. Raises LoadFailed for what only Python cannot read."""
-        return _loads(str(memoryview(self._raw), "utf-8"))
+        try:
+            return _VALUE.decode(self._raw)
+        except (msgspec.DecodeError, RecursionError):  # NaN, half of a surrogate pair, a number that is out of range
+            return _loads(str(memoryview(self._raw), "utf-8"))
 
 
 class NotebookSource:
