@@ -35,6 +35,7 @@ os.environ["RUST_BACKTRACE"] = "0"
 
 ALICE, BOB, EVE, SERVER = b"alice", b"bob", b"eve", b"server"
 SLOW_SECONDS = 2.0
+"""Of processor time: a machine that is busy with other things is no harm."""
 
 
 class Ground:
@@ -162,7 +163,7 @@ def attack(dice: random.Random, ground: Ground) -> str:
         if len(chunks) > 1:
             replica.apply([read_chunk(chunk) for chunk in chunks[:-1]], origin=None)
     before = replica.heads
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         entries = replica.apply(vet_sync(message, Limits()).infos, origin="eve")
     except ProtocolError as error:
@@ -171,7 +172,7 @@ def attack(dice: random.Random, ground: Ground) -> str:
     else:
         outcome = f"{kind}: {'applied' if entries else 'nothing new'}"
     assert not replica.panics, f"the engine panicked: {outcome}"
-    assert time.perf_counter() - started < SLOW_SECONDS, f"slow: {outcome}"
+    assert time.process_time() - started < SLOW_SECONDS, f"slow: {outcome}"
     check(replica)
     return outcome
 
