@@ -59,7 +59,7 @@ class Follower(Replica):
         """Take in changes of the server's, as a sync message has them.
 
         Returns:
-            Whether they build on what is here; when they do not, nothing is taken.
+            Whether they build on what is here, and are by others; when they do not, nothing is taken.
 
         Raises:
             Malformed, OverLimit: they are no chunks, or the engine does not take them.
@@ -72,6 +72,8 @@ class Follower(Replica):
                 if digest in self._known or digest in here:
                     continue
                 entry = _entry(body, chunk, digest, origin, heads)
+                if entry.actor == self.actor:
+                    return False  # somebody else goes by our name: the engine refuses that one or ours
                 if entry.insertion is None and not all(dep in self._known or dep in here for dep in entry.deps):
                     return False
                 heads = (digest,) if entry.insertion is not None else heads_after(heads, [entry])

@@ -52,6 +52,12 @@ def test_a_follower_takes_nothing_that_builds_on_what_it_lacks() -> None:
     assert follower.heads == () and follower.log_end == 0
 
 
+def test_a_follower_does_not_believe_changes_in_its_own_name() -> None:
+    replica, chunks = typed("ab")
+    follower = Follower(replica.actor)
+    assert not follower.follow(chunks, origin="server") and follower.log_end == 0
+
+
 def test_a_follower_writes_the_change_that_the_engine_would_have_written() -> None:
     _, chunks = typed("ab")
     by_engine, by_itself = followed(chunks), followed(chunks)
