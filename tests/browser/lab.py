@@ -7,12 +7,14 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from jupyter_runtimed.core.frames import FrameType
 from tests.support.server_process import TOKEN, ServerProcess
@@ -22,6 +24,8 @@ _MARKED_PANEL = ".jp-NotebookPanel[data-shown]"
 
 OPEN_MS = 60_000
 SEEN_MS = 20_000
+SAVE_MS = 8_000
+SAVE_TRIES = 4
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 """Without it JupyterLab asks for a kernel in a dialog."""
@@ -202,12 +206,19 @@ class Tab:
         return indexes
 
     def save(self) -> Tab:
-        """Press the keys for it; return when JupyterLab says that it is done."""
+        """Press the keys for it; return when JupyterLab says that it is done.
+
+        JupyterLab takes no notice of them while it makes the checkpoint of the save before; then they are pressed again.
+        """
         self.model(
-            "void (window.saved = new Promise(done => panel.context.saveState.connect((_, state) => "
-            "state !== 'started' && done(state))))"
+            "void (window.saved = null, panel.context.saveState.connect((_, state) => "
+            "state !== 'started' && (window.saved = state)))"
         )
-        self.press("Control+s")
+        for _ in range(SAVE_TRIES):
+            self.press("Control+s")
+            with suppress(PlaywrightTimeout):
+                self.page.wait_for_function("window.saved !== null", timeout=SAVE_MS)
+                break
         assert self.page.evaluate("window.saved") == "completed"
         return self
 
