@@ -11,6 +11,7 @@ import pytest
 
 from tests.conformance.conftest import code_cell, notebook
 from tests.support.bare_peer import REQUEST, BarePeer
+from tests.support.waiting import becomes
 
 ENDED = ("done", "error", "cancelled")
 
@@ -196,11 +197,8 @@ async def test_an_execution_goes_on_with_nobody_there_and_lands_in_the_file(visi
     async with visit() as v:
         async with v.joined(code_cell("import time\ntime.sleep(1.5)\nprint('done')", "a")) as (peer, room):
             await peer.request("execute_cell", cell_id="a")
-        for _ in range(400):
-            if v.read(room["path"])["cells"][0]["outputs"]:
-                break
-            await asyncio.sleep(0.05)
-        assert "".join(v.read(room["path"])["cells"][0]["outputs"][0]["text"]) == "done\n"
+        outputs = await becomes(lambda: v.read(room["path"])["cells"][0]["outputs"], "the output in the file")
+        assert "".join(outputs[0]["text"]) == "done\n"
         async with v.peer(await v.open(room["path"])) as peer:
             await peer.ready()
             assert text_of(peer.outputs_of("a")[0]) == "done\n"

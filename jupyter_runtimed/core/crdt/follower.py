@@ -44,16 +44,20 @@ class Follower(Replica):
         if self._engine is None or self._engine.is_broken:
             self._due = []  # it is in the log
             return super().engine
-        if self._due:
-            due, self._due = self._due, []
-            try:
-                self._engine.apply(due)
-                if self._engine.heads != self._heads:
-                    raise EngineRefused("not all of the changes were taken")
-            except (EnginePanic, EngineRefused) as error:
-                self._start_over()
-                raise Malformed(f"changes of the server that the engine does not take: {error}") from error
+        self._give_due(self._engine)
         return self._engine
+
+    def _give_due(self, engine: Engine) -> None:
+        due, self._due = self._due, []
+        if not due:
+            return
+        try:
+            engine.apply(due)
+            if engine.heads != self._heads:
+                raise EngineRefused("not all of the changes were taken")
+        except (EnginePanic, EngineRefused) as error:
+            self._start_over()
+            raise Malformed(f"changes of the server that the engine does not take: {error}") from error
 
     def follow(self, fields: Iterable[bytes], *, origin: str) -> bool:
         """Take in changes of the server's, as a sync message has them.
@@ -101,9 +105,9 @@ class Follower(Replica):
         before, self._heads = self._heads, heads
         if self._engine is not None:
             self._due += [entry.chunk for entry in entries]
-            if len(self._due) > _MAX_DUE:
-                self.engine  # noqa: B018  (it takes them)
         self._enter(entries, before)
+        if self._engine is not None and len(self._due) > _MAX_DUE:
+            self._give_due(self._engine)
 
     def _enter(self, entries: list[LogEntry], before: Heads) -> None:
         for entry in entries:
