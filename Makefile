@@ -9,6 +9,9 @@ DONE := .make
 AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 PYTEST := $(BIN)/python -m pytest
 
+# What is set in many containers; each of some hundred processes would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 UNIT_TESTS := tests/unit tests/contracts tests/architecture
 FAST_TESTS := $(UNIT_TESTS) tests/properties
 SERVER_TESTS := tests/conformance tests/integration

@@ -20,6 +20,13 @@ from types import TracebackType
 
 TOKEN = "a-token-for-tests"
 
+START = """
+import runpy
+import tests.support.quick_imports
+runpy.run_module("jupyter_server", run_name="__main__", alter_sys=True)
+"""
+"""`python -m jupyter_server`, but quicker."""
+
 
 def free_port() -> int:
     """A loopback port that nobody listens on at this moment."""
@@ -88,8 +95,8 @@ class ServerProcess:
         command = [
             *self.below,
             sys.executable,
-            "-m",
-            "jupyter_server",
+            "-c",
+            START,
             "--no-browser",
             "--allow-root",
             f"--ServerApp.root_dir={self.root}",
