@@ -16,8 +16,10 @@ UNIT_TESTS := tests/unit tests/contracts tests/architecture
 FAST_TESTS := $(UNIT_TESTS) tests/properties
 SERVER_TESTS := tests/conformance tests/integration
 IN_PARALLEL := --numprocesses auto --dist worksteal
-# These mostly wait, for servers, kernels and pages to start; a file's tests share a server.
+# These mostly wait, for servers and kernels to start; a file's tests share a server.
 FILES_IN_PARALLEL := --numprocesses 2 --dist loadfile
+# A process's tests share a server, a browser and two pages.
+PAGES_IN_PARALLEL := --numprocesses 2 --dist worksteal
 # A server, a kernel and a browser on two busy cores now and then miss a deadline: what failed is shown, and run once
 # more, alone. What fails twice fails.
 twice = $(PYTEST) $(1) $(2) || { echo "--- once more, what failed ---"; \
@@ -96,13 +98,15 @@ $(DONE)/labextension-tests: $(LAB_SOURCES) $(DONE)/labextension-modules
 	cd labextension && npx --no-install tsc -p tests
 	@touch $@
 
-# A browser for the browser tests, from the system's packages.
+# A browser for the browser tests, from the system's packages; one without windows, too, where there is one.
 $(DONE)/browser:
 	@mkdir -p $(DONE)
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 	  apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
 	    chromium fonts-dejavu-core fonts-noto-color-emoji; }
+	command -v chromium-headless-shell >/dev/null || \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium-headless-shell || true
 	@touch $@
 
 # ---- what people type ---------------------------------------------------------------------------------------------
@@ -136,7 +140,7 @@ test-server: $(DONE)/venv $(DONE)/js $(DONE)/js-example $(DONE)/labextension $(D
 
 # In processes of their own: the browser's driver runs an event loop that other tests must not meet.
 test-browser: $(DONE)/venv $(DONE)/labextension $(DONE)/browser $(DONE)/rivals $(DONE)/tools
-	$(call twice,$(FILES_IN_PARALLEL),tests/browser)
+	$(call twice,$(PAGES_IN_PARALLEL),tests/browser)
 
 test-front: $(DONE)/venv $(DONE)/labextension-modules
 	cd labextension && npm test

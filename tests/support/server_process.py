@@ -48,6 +48,7 @@ class ServerProcess:
         environment: what the process has besides this one's environment.
         below: a program and its arguments that runs the server in its own place, with fewer rights, say.
         probe: the address that answers once the server is up, below `base_url`.
+        is_killed: a `with` block ends with `kill`, where nothing is looked at afterwards and its kernels end by themselves.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ServerProcess:
         environment: Mapping[str, str] | None = None,
         below: tuple[str, ...] = (),
         probe: str = "api/runtimed",
+        is_killed: bool = False,
     ) -> None:
         self.home = home
         self.root = root or home / "notebooks"
@@ -71,6 +73,7 @@ class ServerProcess:
         self.environment = dict(environment or {})
         self.below = below
         self.probe = probe
+        self.is_killed = is_killed
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -156,4 +159,7 @@ class ServerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stop()
+        if self.is_killed:
+            self.kill()
+        else:
+            self.stop()
