@@ -16,8 +16,9 @@ UNIT_TESTS := tests/unit tests/contracts tests/architecture
 FAST_TESTS := $(UNIT_TESTS) tests/properties
 SERVER_TESTS := tests/conformance tests/integration
 IN_PARALLEL := --numprocesses auto --dist worksteal
-# These mostly wait, for servers and kernels to start; a file's tests share a server.
-FILES_IN_PARALLEL := --numprocesses 2 --dist loadfile
+# These mostly wait, for servers, kernels and deadlines, so there is one more than the two processors there are at least;
+# a file's tests share a server.
+FILES_IN_PARALLEL := --numprocesses 3 --dist loadfile
 # A process's tests share a server, a browser and two pages.
 PAGES_IN_PARALLEL := --numprocesses 2 --dist worksteal
 # A server, a kernel and a browser on two busy cores now and then miss a deadline: what failed is shown, and run once
@@ -153,7 +154,7 @@ picture: $(DONE)/venv $(DONE)/labextension $(DONE)/browser
 
 # One after the other, whatever -j says: the timing of the server tests should be their own.
 test: setup $(DONE)/browser
-	$(MAKE) check
+	$(MAKE) --jobs=2 --output-sync=target check
 	$(MAKE) test-fast
 	$(MAKE) test-front
 	$(MAKE) test-server

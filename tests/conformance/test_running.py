@@ -110,19 +110,6 @@ async def test_a_request_may_arrive_before_the_changes_it_needs(visit: Any) -> N
         assert text_of(peer.outputs_of("a")[0]) == "late\n"
 
 
-async def test_heads_that_never_come_fail_closed_and_run_nothing(visit: Any) -> None:
-    async with visit() as v, v.joined(code_cell("print('no')", "a")) as (peer, _):
-        answer = await peer.request("execute_cell", cell_id="a", required_heads=["0" * 64])
-        assert answer["ok"] is False and answer["error"]["code"] == "heads_missing"
-        assert peer.execution_of("a") == {}
-        bad = await peer.request("execute_cell", cell_id="a", required_heads=["short"])
-        assert bad["error"]["code"] == "bad_request"
-        old = peer.heads()
-        peer.type_text("a", 0, "# more\n")
-        await peer.flush()
-        assert (await peer.request("get_raw_metadata", key="x", required_heads=old))["ok"]
-
-
 async def test_only_code_cells_that_exist_can_be_run(visit: Any) -> None:
     markdown = {"cell_type": "markdown", "id": "m", "metadata": {}, "source": "# x"}
     async with visit() as v, v.joined(code_cell("1", "a"), markdown) as (peer, _):

@@ -309,3 +309,17 @@ def test_the_order_of_base_classes_keeps_jupyters_checks() -> None:
     assert names.index("WebSocketMixin") < names.index("WebSocketHandler") < names.index("JupyterHandler")
     assert SyncSocket.check_origin is not WebSocketHandler.check_origin
     assert NOTEBOOK == 0
+
+
+@pytest.mark.parametrize("runtimed_traits", [{"required_heads_timeout_s": 0.5}])
+async def test_heads_that_never_come_fail_closed_and_run_nothing(served: Served) -> None:
+    async with served.visit() as v, v.joined(code_cell("print('no')", "a")) as (peer, _):
+        answer = await peer.request("execute_cell", cell_id="a", required_heads=["0" * 64])
+        assert answer["ok"] is False and answer["error"]["code"] == "heads_missing"
+        assert peer.execution_of("a") == {}
+        bad = await peer.request("execute_cell", cell_id="a", required_heads=["short"])
+        assert bad["error"]["code"] == "bad_request"
+        old = peer.heads()
+        peer.type_text("a", 0, "# more\n")
+        await peer.flush()
+        assert (await peer.request("get_raw_metadata", key="x", required_heads=old))["ok"]
