@@ -31,6 +31,7 @@ from jupyter_runtimed.rooms.ports.blobs import Blobs
 from jupyter_runtimed.rooms.ports.clock import Clock
 from jupyter_runtimed.rooms.ports.contents import Contents, FileState
 from jupyter_runtimed.rooms.settings import RoomSettings
+from jupyter_runtimed.rooms.turns import give_way
 
 T = TypeVar("T")
 
@@ -42,9 +43,6 @@ LARGE_HISTORY_BYTES = 200_000
 
 MANY_EXECUTIONS = 50
 """More executions are written into the runtime document on a thread."""
-
-TURNS_TO_ANSWER = 2
-"""Of the event loop: whoever opened the notebook is told where it is, and connects while it is being read."""
 
 _SPACING = 3.0
 """The next piece is published when the load has taken so many times as long as at the last one."""
@@ -123,10 +121,9 @@ class Loader:
             raise LoadFailed(f"the notebook could not be loaded: {error!r}") from error
 
     async def _run(self, path: str) -> Loaded:
+        await self._yield_turn()  # whoever opened the notebook is told where it is, and connects while it is read
         state = await self._contents.read(path)
-        for _ in range(TURNS_TO_ANSWER):
-            await self._yield_turn()
-        self._turn_began = self._clock.monotonic()
+        await self._yield_turn()
         imported, batches, first = await threaded(
             not is_light(state.content), lambda: _begin(state, self._settings.limits)
         )
@@ -213,8 +210,7 @@ class Loader:
         return self._clock.monotonic() - self._turn_began >= self._settings.load_step_s
 
     async def _yield_turn(self) -> None:
-        await self._clock.sleep(0)
-        self._turn_began = self._clock.monotonic()
+        self._turn_began = await give_way(self._clock)
 
     def _take_back(self) -> None:
         """Rule 4, in one change, so that peers see it as one."""

@@ -25,6 +25,7 @@ from jupyter_runtimed.rooms.file import NotebookFile
 from jupyter_runtimed.rooms.loader import LARGE_BYTES, threaded
 from jupyter_runtimed.rooms.ports.clock import Clock
 from jupyter_runtimed.rooms.saver import Saver
+from jupyter_runtimed.rooms.turns import give_way
 
 _log = logging.getLogger("jupyter_runtimed.rooms")
 
@@ -84,7 +85,7 @@ async def restore(logged: LoggedRoom, new_actor: Callable[[], bytes], clock: Clo
         notebook = await threaded(len(data) > LARGE_BYTES, lambda: cold_replica(data, logged.parts, actor=actor))
         if notebook is not None:
             for _ in notebook.warm():
-                await clock.sleep(0)
+                await give_way(clock)
         if notebook is None or not notebook.is_hot:
             notebook = Replica.load(data, actor=actor)
         runtime = Engine.load(b"".join(logged.runtime), new_actor()).extract() if logged.runtime else {}

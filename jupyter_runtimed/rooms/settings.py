@@ -44,7 +44,7 @@ class RoomSettings:
     version_retention_s: float = 30 * 86_400.0
     ready_wait_s: float = 30.0
     stop_save_s: float = 10.0
-    load_step_s: float = 0.008
+    load_step_s: float = 0.002
     publish_s: float = 0.15
     status_s: float = 0.2
     max_requests: int = 1024

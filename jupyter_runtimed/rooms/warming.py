@@ -13,6 +13,7 @@ from collections.abc import Callable
 from jupyter_runtimed.core.crdt import Replica
 from jupyter_runtimed.rooms.ports.clock import Clock
 from jupyter_runtimed.rooms.tasks import Tasks
+from jupyter_runtimed.rooms.turns import give_way
 
 
 class Warming:
@@ -50,7 +51,7 @@ class Warming:
     async def _run(self) -> None:
         try:
             for _ in self._replica().warm():
-                await self._clock.sleep(0)
+                await give_way(self._clock)
         finally:
             self._task = None
             self._on_warm()

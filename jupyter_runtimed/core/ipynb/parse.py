@@ -12,6 +12,7 @@ Every complaint is a `LoadFailed` that says what is wrong and where.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import warnings
@@ -27,6 +28,9 @@ STREAM_ABOVE_BYTES = 16 * 1024 * 1024
 
 AT_ONCE_BYTES = 2 * 1024 * 1024
 """A file of format 4 up to this size is taken apart within two milliseconds, which no thread is worth."""
+
+_PIECE_BYTES = 16 * 1024
+"""What stays in a processor's cache."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _MAJOR = re.compile(rb'"nbformat"\s*:\s*(\d+)')
@@ -92,13 +96,12 @@ def parse_notebook(data: bytes) -> NotebookSource:
     Raises:
         LoadFailed: now, or while the cells and outputs are read.
     """
-    text = None if data.isascii() else _decode(data)
     is_large = len(data) > STREAM_ABOVE_BYTES
-    source = None if is_large else _take_apart(data)
-    if source is not None:
-        return source
-    if text is None:
-        text = _decode(data)
+    if not is_large and _is_utf8(data):
+        source = _take_apart(data)
+        if source is not None:
+            return source
+    text = _decode(data)
     if is_large and _can_be_scanned(data):
         root: dict[str, Any] = {}
         return NotebookSource(_scan(text, root), root)
@@ -120,6 +123,20 @@ def _take_apart(data: bytes) -> NotebookSource | None:
 
 def _read_cell(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
     return {key: Unread(raw) if key == "outputs" else Unread(raw).read() for key, raw in fields.items()}
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8, found out piece by piece: the whole as a string would be memory to clear and let go."""
+    if data.isascii():
+        return True
+    view, at = memoryview(data), 0
+    try:
+        while at < len(data):
+            end = at + _PIECE_BYTES
+            at += codecs.utf_8_decode(view[at:end], "strict", end >= len(data))[1]
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decode(data: bytes) -> str:

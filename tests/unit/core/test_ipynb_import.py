@@ -54,6 +54,13 @@ def test_the_import_of_a_file_never_changes(name: str) -> None:
     assert heads_of({**notebooks.regular(), **notebooks.odd()}[name]) == FROZEN_IMPORTS[name]
 
 
+@pytest.mark.parametrize("shift", range(4))
+def test_characters_that_lie_across_the_pieces_of_a_file_are_read(shift: int) -> None:
+    source = "a" * shift + "\u2014\U0001f600\u00e9" * 10_000
+    data = json.dumps({"nbformat": 4, "cells": [{"source": source}]}, ensure_ascii=False).encode()
+    assert [cell["source"] for cell in parse.parse_notebook(data).cells()] == [source]
+
+
 def test_a_large_file_is_imported_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scanned cell by cell, taken apart or parsed whole: the changes are the same."""
     files = {**notebooks.regular(), **notebooks.odd()}

@@ -205,6 +205,7 @@ async def test_outputs_become_blobs_before_the_runtime_document_names_them() -> 
         (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "cells"),
         (b"[]", "object"),
         (b"\xff\xfe\x00", "UTF-8"),
+        (b"{\n" + "\u2014".encode() * 20_000 + b"\n\xe2\x80", "on line 3 (0xe2)"),
         (broken_at(0), "cells[0]"),
         (broken_at(39), "cells[39]"),
     ],
