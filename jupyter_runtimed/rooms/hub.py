@@ -50,6 +50,7 @@ class Hub:
         limits: of foreign messages.
         status: the status of the room, without what differs from peer to peer.
         on_request: called with each request frame's payload.
+        on_received: called with whoever has said something, when what it changed has been sent on.
         warm: called with no engine at hand; whether changes must wait until `notebook_warmed`.
         on_leave: called when a peer has left or was dropped.
         now: seconds that only grow; how fast peers send is measured by them.
@@ -61,6 +62,7 @@ class Hub:
         *,
         status: Callable[[], dict[str, Any]],
         on_request: Callable[[Peer, bytes], None],
+        on_received: Callable[[Peer], None] = lambda _: None,
         warm: Callable[[], bool] = lambda: False,
         on_leave: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
@@ -69,6 +71,7 @@ class Hub:
         self._limits = limits
         self._status = status
         self._on_request = on_request
+        self._on_received = on_received
         self._warm = warm
         self._on_leave = on_leave
         self._now = now
@@ -79,7 +82,7 @@ class Hub:
         self._lineage: Lineage | None = None
         self._is_loading = True
         self._is_due = False
-        self._is_receiving = False
+        self.is_receiving = False  # whether a peer's message is being taken in
         self._has_sent_on = False
         self._framed: tuple[bytes, bytes] = (b"", b"")
 
@@ -170,15 +173,16 @@ class Hub:
         """Take one message of a peer, and send on what it changes: another turn of the loop would cost its time."""
         if peer.is_gone:
             return
-        self._is_receiving = True
+        self.is_receiving = True
         try:
             self._guarded(peer, self._receive, peer, data)
         finally:
-            self._is_receiving = False
+            self.is_receiving = False
         if self._is_due and not self._has_sent_on:
             self._has_sent_on = True
             asyncio.get_running_loop().call_soon(self._turn_ended)
             self.flush()
+        self._guarded(peer, self._on_received, peer)
 
     def _turn_ended(self) -> None:
         self._has_sent_on = False
@@ -266,7 +270,7 @@ class Hub:
         """Something may have to be said: flush, once, behind this message or this turn of the loop."""
         if not self._is_due:
             self._is_due = True
-            if not self._is_receiving:
+            if not self.is_receiving:
                 asyncio.get_running_loop().call_soon(self.flush)
 
     def _wake_for(self, peer: Peer, sync: DocumentSync) -> None:

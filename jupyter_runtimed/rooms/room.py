@@ -13,15 +13,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_runtimed.core.crdt import Advance
 from jupyter_runtimed.core.document import NotebookDocument
 from jupyter_runtimed.core.errors import NoSuchRoom, RuntimedError
 from jupyter_runtimed.core.forgotten import ForgottenChanges
-from jupyter_runtimed.core.ids import Heads, PeerId, RoomId
+from jupyter_runtimed.core.ids import Heads, RoomId
 from jupyter_runtimed.core.lifecycle import Lifecycle, State
 from jupyter_runtimed.core.runtime import RuntimeDocument
-from jupyter_runtimed.core.versions import Person, is_run
-from jupyter_runtimed.rooms.authors import acting
+from jupyter_runtimed.rooms.advances import Advances
 from jupyter_runtimed.rooms.disk_merge import merge_from_disk, merge_from_replica
 from jupyter_runtimed.rooms.disk_watch import DiskWatch
 from jupyter_runtimed.rooms.durability import Durability, pieces
@@ -79,10 +77,12 @@ class Room:
         self.readiness = Readiness(room_id, self.lifecycle, services.clock, settings.ready_wait_s)
         self.tasks = Tasks(f"room {room_id}")
         self.requests = RequestServer(self)
+        self.advances = Advances(self)
         self.hub = Hub(
             settings.limits,
             status=self.status,
             on_request=self.requests.receive,
+            on_received=self.advances.note_heard,
             warm=lambda: self.warming.begin(),
             on_leave=self.unused,
             now=services.clock.monotonic,
@@ -106,7 +106,6 @@ class Room:
         self.on_unused: Callable[[Room], None] = lambda _: None
         self.notebook: NotebookDocument
         self.runtime: RuntimeDocument
-        self._revision = 0
         self.runtime_epoch = ""
 
     def _make_saver(self) -> Saver:
@@ -248,9 +247,9 @@ class Room:
 
     def documents_whole(self) -> None:
         """The documents are whole: from now on they are logged, saved and run."""
-        self._revision = self.runtime.revision
+        self.advances.runtime_whole()
         self.watch.start()
-        self.runtime.replica.on_advance = self._runtime_advanced
+        self.runtime.replica.on_advance = self.advances.runtime_advanced
         self.executor = self.services.make_executor(self)
         self.saver.begin(self.durability.base)
         self.hub.notebook_loaded()
@@ -263,38 +262,6 @@ class Room:
     def contains(self, heads: Heads) -> bool:
         """Whether all these changes are in the history of the notebook document."""
         return self.notebook.replica.contains(heads)
-
-    def notebook_advanced(self, advance: Advance) -> None:
-        """On the path of every keystroke: nothing here may grow with the document."""
-        self.waiters.advanced()
-        if self.opening.is_appending:
-            return
-        self.hub.wake()
-        if self.lifecycle.state is State.READY:
-            self.durability.notebook_advanced(advance)
-            self.versions.edited(advance.before, self._people(advance))
-            self.saver.touched()
-            self.upkeep.touched()
-            if self.executor is not None and self.executor.is_active:
-                self.executor.notebook_changed()
-
-    def _people(self, advance: Advance) -> set[Person]:
-        """Who made some changes, as far as they are people. Who only runs cells edits nothing."""
-        people = set()
-        if any(entry.origin is None and not is_run(entry.touched) for entry in advance.entries):
-            people.add(acting())
-        for origin in {entry.origin for entry in advance.entries if entry.origin is not None}:
-            peer = self.hub.peers.get(PeerId(origin))
-            people.add(peer.caller.person if peer is not None else None)
-        return {person for person in people if person is not None}
-
-    def _runtime_advanced(self, advance: Advance) -> None:
-        self.hub.wake()
-        self.durability.runtime_advanced(advance)
-        self.upkeep.touched()
-        if self._revision != self.runtime.revision:
-            self._revision = self.runtime.revision
-            self.saver.touched()
 
     def renew_runtime(self) -> None:
         """Write the runtime document anew: the same content, no history, another epoch."""

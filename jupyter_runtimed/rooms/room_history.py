@@ -116,7 +116,7 @@ class RoomHistory:
         replica = renewed_replica(notebook, actor=room.services.new_actor(), author=author)
         notebook.replica.on_advance = None
         notebook.renew(replica)
-        replica.on_advance = room.notebook_advanced
+        replica.on_advance = room.advances.notebook_advanced
         file.import_sha256 = lineage.hex()
         file.base, file.saved_heads = base, replica.heads if was_saved else ()
         room.durability.notebook_renewed()

@@ -64,7 +64,7 @@ class RoomOpening:
         room.notebook = NotebookDocument(replica)
         if room.file.path is None and restored is None:
             begin_untitled(room.notebook, room.kernel_name)
-        replica.on_advance = room.notebook_advanced
+        replica.on_advance = room.advances.notebook_advanced
         actor = new_actor()
         room.runtime_epoch = actor.hex()
         room.runtime = restored.runtime_document(actor) if restored is not None else RuntimeDocument(actor)
