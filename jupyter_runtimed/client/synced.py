@@ -14,6 +14,7 @@ from jupyter_runtimed.core.crdt import (
     EngineSyncState,
     Follower,
     SyncMessage,
+    encode_news,
     encode_sync,
     parse_sync,
     read_document,
@@ -109,7 +110,7 @@ class SyncedDocument:
         replica = self.replica
         own = [entry.chunk for entry in replica.log(sent_to) if entry.origin != _SERVER]
         self._sent_to, self._said, self._is_behind = replica.log_end, replica.heads, True
-        return encode_sync(own, replica.heads, have=[(self.told or (), b"")]) if own else None
+        return encode_news(own, replica.heads, self.told or ()) if own else None
 
     @property
     def _is_engaged(self) -> bool:

@@ -39,6 +39,7 @@ from jupyter_runtimed.core.crdt import (
     LogEntry,
     Replica,
     SyncMessage,
+    encode_news,
     encode_sync,
     parse_sync,
     vet_sync,
@@ -264,7 +265,7 @@ class DocumentSync:
     def _send(self, peer: _Peer, chunks: list[bytes]) -> bytes:
         heads = self.replica.heads
         peer.index, peer.told = self.replica.log_end, heads
-        return encode_sync(chunks, heads, have=[(heads, b"")])
+        return encode_news(chunks, heads, heads)
 
     def _send_snapshot(self, peer: _Peer) -> bytes:
         """Everything there is: the snapshot's chunk and the log behind it."""
@@ -272,7 +273,7 @@ class DocumentSync:
         heads = replica.heads
         peer.index, peer.told, peer.needs_snapshot = replica.log_end, heads, False
         if not peer.v2:
-            return encode_sync(replica.changes_since(()), heads, have=[(heads, b"")])
+            return encode_news(replica.changes_since(()), heads, heads)
         log = [entry.chunk for entry in replica.log(replica.log_start)]
         chunks = [replica.snapshot, *log] if replica.snapshot else log
         return encode_sync(chunks, heads, have=[(heads, b"")], v2=True)
@@ -290,7 +291,7 @@ class DocumentSync:
         message = self._cache.get((index, own))
         if message is None:
             chunks = [entry.chunk for entry in entries if entry.origin is None or entry.origin != own]
-            message = self._cache[index, own] = encode_sync(chunks, replica.heads, have=[(replica.heads, b"")])
+            message = self._cache[index, own] = encode_news(chunks, replica.heads, replica.heads)
         peer.index, peer.told = replica.log_end, replica.heads
         return message
 

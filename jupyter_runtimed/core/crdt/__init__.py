@@ -22,7 +22,7 @@ from jupyter_runtimed.core.crdt.insertion import Insertion
 from jupyter_runtimed.core.crdt.log import Advance, LogEntry
 from jupyter_runtimed.core.crdt.replica import Replica
 from jupyter_runtimed.core.crdt.splice import splice_text
-from jupyter_runtimed.core.crdt.sync_message import CAPABILITIES, SyncMessage, encode_sync, parse_sync
+from jupyter_runtimed.core.crdt.sync_message import CAPABILITIES, SyncMessage, encode_news, encode_sync, parse_sync
 from jupyter_runtimed.core.crdt.vet import VettedMessage, vet_sync
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Writer",
     "chunk_hash",
     "cold_replica",
+    "encode_news",
     "encode_sync",
     "new_actor",
     "op_id",

@@ -10,13 +10,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-_ONE_BYTE = [bytes((number,)) for number in range(0x80)]
 
-
-def uleb(number: int) -> bytes:
-    """An unsigned number in LEB128."""
-    if number < 0x80:
-        return _ONE_BYTE[number]
+def _spell_uleb(number: int) -> bytes:
     out = bytearray()
     while True:
         low = number & 0x7F
@@ -28,10 +23,7 @@ def uleb(number: int) -> bytes:
             return bytes(out)
 
 
-def sleb(number: int) -> bytes:
-    """A signed number in LEB128."""
-    if -0x40 <= number < 0x40:
-        return _ONE_BYTE[number & 0x7F]
+def _spell_sleb(number: int) -> bytes:
     out = bytearray()
     while True:
         low = number & 0x7F
@@ -40,6 +32,23 @@ def sleb(number: int) -> bytes:
             out.append(low)
             return bytes(out)
         out.append(low | 0x80)
+
+
+_SMALL = 0x800
+"""Smaller numbers are looked up: nearly all there are but operation counters."""
+
+_ULEBS = tuple(map(_spell_uleb, range(_SMALL)))
+_SLEBS = {number: _spell_sleb(number) for number in range(-_SMALL // 2, _SMALL // 2)}
+
+
+def uleb(number: int) -> bytes:
+    """An unsigned number in LEB128."""
+    return _ULEBS[number] if number < _SMALL else _spell_uleb(number)
+
+
+def sleb(number: int) -> bytes:
+    """A signed number in LEB128."""
+    return _SLEBS.get(number) or _spell_sleb(number)
 
 
 def encode_str(text: str) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 from automerge.core import ROOT as _ROOT
@@ -23,7 +23,7 @@ from automerge.core import Document, Message, ObjType, ScalarType, SyncState, ra
 from jupyter_runtimed.core.crdt.change_writer import LIST, MAP, TEXT, OpId
 from jupyter_runtimed.core.crdt.column_reader import read_bytes, read_uleb
 from jupyter_runtimed.core.crdt.columns import Uint
-from jupyter_runtimed.core.crdt.sync_message import encode_sync
+from jupyter_runtimed.core.crdt.sync_message import encode_changes
 from jupyter_runtimed.core.ids import Hash, Heads
 
 T = TypeVar("T")
@@ -49,6 +49,7 @@ def new_actor() -> bytes:
     return bytes(random_actor_id())
 
 
+@lru_cache(1024)  # each key asks for the same text
 def op_id(obj: bytes) -> OpId | None:
     """The (counter, actor) of an engine object or element id; None for the root."""
     if len(obj) == 1:
@@ -149,7 +150,7 @@ class Engine:
 
     def apply(self, chunks: Sequence[bytes]) -> None:
         """Apply change chunks, whatever is known of them, at a cost that does not grow with the history."""
-        message = encode_sync(chunks)
+        message = encode_changes(chunks)
         self._run(lambda: self._document.receive_sync_message(SyncState(), Message.decode(message)), writes=True)
 
     # The engine's own sync protocol, for peers that are not level.

@@ -76,7 +76,8 @@ class Follower(Replica):
                 if digest in self._known or digest in here:
                     continue
                 entry = _entry(body, chunk, digest, origin, heads)
-                if entry.actor == self.actor:
+                author = entry.insertion.actors[0] if entry.insertion is not None else entry.actor
+                if author == self.actor:
                     return False  # somebody else goes by our name: the engine refuses that one or ours
                 if entry.insertion is None and not all(dep in self._known or dep in here for dep in entry.deps):
                     return False
@@ -112,7 +113,7 @@ class Follower(Replica):
     def _enter(self, entries: list[LogEntry], before: Heads) -> None:
         for entry in entries:
             if entry.origin is None:
-                self._seq = entry.seq
+                self._seq = entry.insertion.seq if entry.insertion is not None else entry.seq
         super()._enter(entries, before)
 
 

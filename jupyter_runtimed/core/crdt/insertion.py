@@ -80,10 +80,19 @@ def next_insertion(
     Raises:
         UnicodeEncodeError: the string has lone surrogates.
     """
-    named = {obj[1]} if after is None else {obj[1], after[1]}
-    actors = (actor, *sorted(named - {actor}))
-    if not 0 < len(string.encode()) <= MAX_BYTES or any(len(each) not in ACTOR_SIZES for each in actors):
+    first, second = obj[1], after[1] if after is not None else actor
+    actors: tuple[bytes, ...]
+    if first in (actor, second):
+        actors = (actor,) if second == actor else (actor, second)
+    elif second == actor:
+        actors = (actor, first)
+    else:
+        actors = (actor, min(first, second), max(first, second))
+    if not 0 < len(string.encode()) <= MAX_BYTES:
         return None
+    for each in actors:
+        if len(each) not in ACTOR_SIZES:
+            return None
     return Insertion(actors, seq, counter, dep, obj, after, string)
 
 

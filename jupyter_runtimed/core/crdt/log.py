@@ -79,8 +79,10 @@ class Advance(NamedTuple):
         return [read_chunk(entry.chunk) for entry in self.entries]
 
 
-def heads_after(heads: Heads, infos: Iterable[ChangeInfo | LogEntry]) -> Heads:
+def heads_after(heads: Heads, infos: Sequence[ChangeInfo | LogEntry]) -> Heads:
     """The heads when changes, in order, have come to a document."""
+    if len(infos) == 1 and tuple(infos[0].deps) == heads:
+        return (infos[0].hash,)
     after = set(heads)
     for info in infos:
         after.difference_update(info.deps)

@@ -25,6 +25,10 @@ V1, V2 = 0x42, 0x43
 CAPABILITIES = (1, 2)
 """What we announce: both message versions."""
 
+_ONE_STEP = b"\x00\x01\x01"
+_ONE_CHANGE = b"\x00\x01"
+"""What stands behind one head, and behind one hash of one `have`: nothing needed, no filter, one change."""
+
 _MAX_HASHES = 200_000
 _MAX_HAVE = 64
 _MAX_PARTS = 1_000_000
@@ -89,6 +93,10 @@ def parse_sync(data: bytes) -> SyncMessage:
     """
     if not data or data[0] not in (V1, V2):
         raise Malformed("not an Automerge sync message")
+    if data[1:2] == b"\x01" and data[34:37] == _ONE_STEP and data[69:71] == _ONE_CHANGE:  # a key that somebody hits
+        change, at = read_bytes(data, 71)
+        if at == len(data):
+            return SyncMessage(data[0], (data[2:34],), (), (((data[37:69],), b""),), (change,), b"")
     heads, at = _hashes(data, 1)
     need, at = _hashes(data, at)
     number, at = read_uleb(data, at)
@@ -111,6 +119,19 @@ def parse_sync(data: bytes) -> SyncMessage:
     if at < len(data):
         capabilities, at = read_bytes(data, at)
     return SyncMessage(data[0], heads, need, tuple(have), tuple(changes), capabilities)
+
+
+def encode_news(changes: Sequence[bytes], heads: Sequence[Hash], had: Sequence[Hash]) -> bytes:
+    """A V1 message to somebody who lacks just these changes: our heads, and that we have everything up to others."""
+    if len(changes) == len(heads) == len(had) == 1:  # a key that somebody hits
+        change = changes[0]
+        return b"".join((b"\x42\x01", heads[0], _ONE_STEP, had[0], _ONE_CHANGE, uleb(len(change)), change))
+    return encode_sync(changes, heads, have=[(had, b"")])
+
+
+def encode_changes(changes: Sequence[bytes]) -> bytes:
+    """A V1 message of changes that says nothing else."""
+    return b"".join((b"\x42\x00\x00\x00", uleb(len(changes)), *[uleb(len(change)) + change for change in changes]))
 
 
 def encode_sync(

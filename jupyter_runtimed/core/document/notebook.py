@@ -231,14 +231,13 @@ class NotebookDocument(NotebookView):
         if not delete and not text:
             return
         source = self._source(cell_id)
-        after = whole[:index] + text + whole[index + delete :]
         if source is None:
-            self._replace_source(cell_id, after)
+            self._replace_source(cell_id, whole[:index] + text + whole[index + delete :])
         elif len(text) != 1 or delete:
             splice_text(self.replica, source, index, delete, text)
         elif not self._type(cell_id, source, index, text):
             splice_text(self.replica, source, index, 0, text)
-            self._typed(cell_id, source, index, after)
+            self._typed(cell_id, source, index, whole[:index] + text + whole[index:])
 
     def append(self, cell_id: str, text: str) -> None:
         """Add text at the end of a source."""
