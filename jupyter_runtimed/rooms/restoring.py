@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from jupyter_runtimed.core.crdt import Engine, EnginePanic, EngineRefused, Replica, cold_replica
+from jupyter_runtimed.core.crdt import AheadReplica, Engine, EnginePanic, EngineRefused, Replica, cold_replica
 from jupyter_runtimed.core.document import GENESIS_HASH
 from jupyter_runtimed.core.errors import FileChanged, LoadFailed
 from jupyter_runtimed.core.ids import Heads
@@ -82,12 +82,14 @@ async def restore(logged: LoggedRoom, new_actor: Callable[[], bytes], clock: Clo
     """
     data, actor = b"".join(logged.notebook), new_actor()
     try:
-        notebook = await threaded(len(data) > LARGE_BYTES, lambda: cold_replica(data, logged.parts, actor=actor))
+        notebook: Replica | None = await threaded(
+            len(data) > LARGE_BYTES, lambda: cold_replica(data, logged.parts, actor=actor)
+        )
         if notebook is not None:
             for _ in notebook.warm():
                 await give_way(clock)
         if notebook is None or not notebook.is_hot:
-            notebook = Replica.load(data, actor=actor)
+            notebook = AheadReplica.load(data, actor=actor)
         runtime = Engine.load(b"".join(logged.runtime), new_actor()).extract() if logged.runtime else {}
     except (EnginePanic, EngineRefused) as error:
         raise CorruptJournal(f"the log holds no Automerge documents: {error}") from error

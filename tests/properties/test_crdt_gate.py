@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_runtimed.core.crdt import Engine, Replica, encode_sync, vet_sync
+from jupyter_runtimed.core.crdt import AheadReplica, Engine, encode_sync, vet_sync
 from jupyter_runtimed.core.errors import ProtocolError
 from jupyter_runtimed.core.limits import Limits
 from tests.support.gate_fuzz import SERVER, Ground, damage, invented_change
@@ -59,6 +59,7 @@ def fuzz(seed: int, times: int) -> None:
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     assert "invented change: applied" in run.stdout
     assert "damaged change: applied" in run.stdout
+    assert "invented keys: applied" in run.stdout
 
 
 def test_the_engine_lives_through_damaged_and_invented_changes() -> None:
@@ -75,7 +76,7 @@ def invent(js: JsProcess, seeds: range) -> int:
     passed = 0
     for seed in seeds:
         chunks = invented_change(random.Random(seed), GROUND)
-        replica = Replica(b"", actor=SERVER, heads=(), known=())
+        replica = AheadReplica(b"", actor=SERVER, heads=(), known=())
         replica.apply(GROUND.infos, origin=None)
         try:
             replica.apply(vet_sync(encode_sync(chunks[-1:]), Limits()).infos, origin="eve")

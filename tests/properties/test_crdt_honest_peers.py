@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, Engine, Replica, encode_sync, splice_text, vet_sync
+from jupyter_runtimed.core.crdt import MAP, ROOT, TEXT, AheadReplica, Engine, encode_sync, splice_text, vet_sync
 from jupyter_runtimed.core.crdt.engine import op_id
 from jupyter_runtimed.core.limits import Limits
 from tests.support.js_peer import JsPeer, JsProcess, requires_js
@@ -110,7 +110,7 @@ def test_honest_changes_pass_in_any_order(js: JsProcess, seed: int) -> None:
             other = dice.choice(peers)
             other.apply(changes_of(peer))
 
-    replica = Replica(b"", actor=b"server", heads=(), known=())
+    replica = AheadReplica(b"", actor=b"server", heads=(), known=())
     vetted = {info.hash: info for peer in peers for info in vet_sync(encode_sync(changes_of(peer)), Limits()).infos}
     waiting = list(vetted.values())
     dice.shuffle(waiting)

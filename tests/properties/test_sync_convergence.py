@@ -8,7 +8,7 @@ from collections import deque
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_runtimed.core.crdt import HEAD, MAP, ROOT, TEXT, ChangeBuilder, DocumentWriter, Engine, Replica
+from jupyter_runtimed.core.crdt import HEAD, MAP, ROOT, TEXT, AheadReplica, ChangeBuilder, DocumentWriter, Engine
 from jupyter_runtimed.core.limits import Limits
 from jupyter_runtimed.core.sync import DocumentSync
 
@@ -45,7 +45,7 @@ class StandardPeer:
     def connect(self, hub: DocumentSync) -> None:
         self.connections += 1
         self.id = f"{self.number}.{self.connections}"
-        self.state = Replica.new_sync_state()
+        self.state = AheadReplica.new_sync_state()
         self.up.clear()
         self.down.clear()
         self.down.append(hub.join(self.id))
@@ -105,11 +105,11 @@ def test_any_interleaving_converges(seed: int, streaming: bool) -> None:
     dice = random.Random(seed)
     chunk, changes = imported()
     if streaming:
-        replica = Replica(b"", actor=b"server-actor-one", heads=(), known=())
+        replica = AheadReplica(b"", actor=b"server-actor-one", heads=(), known=())
         replica.append(changes[:1])
         pending = changes[1:]
     else:
-        replica = Replica(chunk, actor=b"server-actor-one", heads=(changes[-1][1],), known=[h for _, h in changes])
+        replica = AheadReplica(chunk, actor=b"server-actor-one", heads=(changes[-1][1],), known=[h for _, h in changes])
         pending = []
     hub = DocumentSync(replica, Limits(), genesis=frozenset([changes[0][1]]))
     peers = [StandardPeer(number) for number in range(4)]

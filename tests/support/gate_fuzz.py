@@ -18,6 +18,7 @@ from jupyter_runtimed.core.crdt import (
     MAP,
     ROOT,
     TEXT,
+    AheadReplica,
     ChangeBuilder,
     Engine,
     Replica,
@@ -28,12 +29,13 @@ from jupyter_runtimed.core.crdt import (
 from jupyter_runtimed.core.crdt.change_writer import DELETE, INCREMENT, SET
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, make_chunk
 from jupyter_runtimed.core.crdt.columns import encode_scalar
+from jupyter_runtimed.core.crdt.insertion import next_insertion, write_insertion
 from jupyter_runtimed.core.errors import ProtocolError
 from jupyter_runtimed.core.limits import Limits
 
 os.environ["RUST_BACKTRACE"] = "0"
 
-ALICE, BOB, EVE, SERVER = b"alice", b"bob", b"eve", b"server"
+ALICE, BOB, EVE, SERVER = (name.ljust(16, b"-") for name in (b"alice", b"bob", b"eve", b"server"))
 SLOW_SECONDS = 2.0
 """Of processor time: a machine that is busy with other things is no harm."""
 
@@ -151,25 +153,56 @@ def invented_change(dice: random.Random, ground: Ground) -> list[bytes]:
     return [*ground.chunks, builder.finish()[0]]
 
 
+def invented_insertions(dice: random.Random, ground: Ground) -> tuple[list[bytes], list[bytes]]:
+    """A history with one head, and keys that somebody hits behind it, most of which are possible."""
+    joining = ChangeBuilder(EVE, 1, ground.next, ground.heads)
+    joining.put(None, "joined", dice.randrange(100))
+    chunk, head = joining.finish()
+    keys: list[bytes] = []
+    texts = [obj for obj, kind in ground.kinds.items() if kind == TEXT and obj is not None]
+    others = [obj for obj in ground.objects if obj is not None]
+    obj = dice.choice(texts)
+    mine: list[Any] = []
+    for number in range(dice.choice((1, 3, 10, 40))):
+        slip = dice.randrange(40)
+        if slip < 4:
+            obj = dice.choice(texts if slip else others)
+        near = mine[-1:] if mine and dice.random() < 0.7 else [*ground.inside[obj], *mine]
+        after = None if slip == 5 or not near else dice.choice(ground.ops if slip == 6 else near)
+        counter, seq = ground.next + 1 + number + (slip == 7) * dice.randrange(-5, 5), 2 + number + (slip == 8)
+        key = next_insertion(EVE, seq, counter, head, obj, after, dice.choice("xé🎉\n"))
+        assert key is not None
+        chunk_of_key, head = make_chunk(CHANGE_CHUNK, write_insertion(key))
+        keys.append(chunk_of_key)
+        mine.append(key.element)
+    return [*ground.chunks, chunk], keys
+
+
 def attack(dice: random.Random, ground: Ground) -> str:
     """One message to a fresh replica; what became of it. Raises when anything came to harm."""
-    kind = dice.choice(("damaged message", "damaged change", "invented change", "invented change"))
-    replica = Replica(b"", actor=SERVER, heads=(), known=())
+    kind = dice.choice(("damaged message", "damaged change", "invented change", "invented change", "invented keys"))
+    replica = AheadReplica(b"", actor=SERVER, heads=(), known=())
+    messages: list[bytes] = []
     if kind == "damaged message":
         message = damage(dice, dice.choice(ground.messages))
+    elif kind == "invented keys":
+        chunks, keys = invented_insertions(dice, ground)
+        replica.apply([read_chunk(chunk) for chunk in chunks], origin=None)
+        *messages, message = [encode_sync([key]) for key in keys]
     else:
         chunks = damaged_change(dice, ground) if kind == "damaged change" else invented_change(dice, ground)
         message = encode_sync(chunks[-1:], capabilities=[1, 2])
         if len(chunks) > 1:
             replica.apply([read_chunk(chunk) for chunk in chunks[:-1]], origin=None)
-    before = replica.heads
-    started = time.process_time()
-    try:
-        entries = replica.apply(vet_sync(message, Limits()).infos, origin="eve")
-    except ProtocolError as error:
-        outcome = f"{kind}: {type(error).__name__}: {error}"
-        assert replica.heads == before
-    else:
+    outcome, started = kind, time.process_time()
+    for each in (*messages, message):
+        before = replica.heads
+        try:
+            entries = replica.apply(vet_sync(each, Limits()).infos, origin="eve")
+        except ProtocolError as error:
+            outcome = f"{kind}: {type(error).__name__}: {error}"
+            assert replica.heads == before
+            break
         outcome = f"{kind}: {'applied' if entries else 'nothing new'}"
     assert not replica.panics, f"the engine panicked: {outcome}"
     assert time.process_time() - started < SLOW_SECONDS, f"slow: {outcome}"
@@ -186,6 +219,7 @@ def check(replica: Replica) -> None:
     assert loaded.heads == heads
     assert repr(loaded.extract()) == value
     assert len(replica.engine.changes_since(())) == replica.n_changes
+    assert not replica.panics, "the engine did not take what was entered ahead of it"
 
 
 def main(seed: int, times: int) -> None:

@@ -1,5 +1,6 @@
 """Automerge: its binary format, written and read by us, and the engine behind one door."""
 
+from jupyter_runtimed.core.crdt.ahead import AheadReplica
 from jupyter_runtimed.core.crdt.change_reader import ChangeInfo, read_change, read_chunk
 from jupyter_runtimed.core.crdt.change_writer import HEAD, LIST, MAP, TEXT, ChangeBuilder, OpId
 from jupyter_runtimed.core.crdt.chunks import chunk_hash, split_chunks
@@ -33,6 +34,7 @@ __all__ = [
     "ROOT",
     "TEXT",
     "Advance",
+    "AheadReplica",
     "ChangeBuilder",
     "ChangeInfo",
     "DocumentWriter",

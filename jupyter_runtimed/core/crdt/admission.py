@@ -38,6 +38,11 @@ class Admission:
         self._early: dict[Hash, ChangeInfo] = {}
         self._origins: dict[Hash, str | None] = {}
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any change waits."""
+        return bool(self._early)
+
     def clear(self) -> None:
         """Forget the changes that wait."""
         self._early.clear()

@@ -36,6 +36,7 @@ class ChangeInfo(NamedTuple):
         touched: object -> keys of a map that were written; for lists and texts the set is empty. None is the root.
         made: object -> (kind, parent object, key in the parent or None in a list).
         runs_kept: the operations, when they are few runs; see `runs`.
+        insertion: the change, when it is one.
     """
 
     chunk: bytes
@@ -49,6 +50,7 @@ class ChangeInfo(NamedTuple):
     touched: dict[OpId | None, set[str]]
     made: dict[OpId, tuple[int, OpId | None, str | None]]
     runs_kept: tuple[OpRun, ...] | None
+    insertion: Insertion | None = None
 
     @property
     def actor(self) -> bytes:
@@ -198,7 +200,7 @@ def _info_of(insertion: Insertion, body: bytes, chunk: bytes, digest: Hash) -> C
     actors, seq, counter, dep, obj, after, _ = insertion
     elements = ids_of(after) if after is not None else None
     run = OpRun(counter, 1, obj, None, elements, True, SET, ())
-    return ChangeInfo(chunk, body, digest, actors, seq, counter, 1, (dep,), {obj: set()}, {}, (run,))
+    return ChangeInfo(chunk, body, digest, actors, seq, counter, 1, (dep,), {obj: set()}, {}, (run,), insertion)
 
 
 def _count_operations(body: bytes, header: _Header, max_ops: int) -> int:

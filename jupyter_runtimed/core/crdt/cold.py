@@ -9,18 +9,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 
+from jupyter_runtimed.core.crdt.ahead import AheadReplica
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, DOCUMENT_CHUNK, split_chunks
 from jupyter_runtimed.core.crdt.document_chunk import open_document
 from jupyter_runtimed.core.crdt.log import LogEntry, heads_after
 from jupyter_runtimed.core.crdt.parts import Parts
-from jupyter_runtimed.core.crdt.replica import Replica
 from jupyter_runtimed.core.errors import ProtocolError
 from jupyter_runtimed.core.ids import Hash, Heads
 
 _NO_LIMIT = 1 << 62
 
 
-def cold_replica(data: bytes, packed_parts: bytes, *, actor: bytes) -> Replica | None:
+def cold_replica(data: bytes, packed_parts: bytes, *, actor: bytes) -> AheadReplica | None:
     """A replica that `warm` makes the engine of.
 
     Args:
@@ -37,7 +37,7 @@ def cold_replica(data: bytes, packed_parts: bytes, *, actor: bytes) -> Replica |
         return None
 
 
-def _cold_replica(data: bytes, packed_parts: bytes, actor: bytes) -> Replica | None:
+def _cold_replica(data: bytes, packed_parts: bytes, actor: bytes) -> AheadReplica | None:
     chunks = list(split_chunks(data, _NO_LIMIT))
     snapshot, parts = b"", None
     known: set[Hash] = set()
@@ -50,7 +50,7 @@ def _cold_replica(data: bytes, packed_parts: bytes, actor: bytes) -> Replica | N
             return None
     log = _entries(chunks)
     heads = _enter(log, heads, known)
-    return Replica(snapshot, actor=actor, heads=heads, known=known, log=log, parts=parts)
+    return AheadReplica(snapshot, actor=actor, heads=heads, known=known, log=log, parts=parts)
 
 
 def _entries(chunks: Iterable[tuple[int, bytes, bytes, Hash]]) -> list[LogEntry]:

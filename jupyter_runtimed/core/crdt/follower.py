@@ -9,24 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jupyter_runtimed.core.crdt.ahead import AheadReplica
 from jupyter_runtimed.core.crdt.change_writer import OpId
 from jupyter_runtimed.core.crdt.chunks import CHANGE_CHUNK, make_chunk, split_chunks
 from jupyter_runtimed.core.crdt.column_reader import read_bytes
 from jupyter_runtimed.core.crdt.engine import Engine, EnginePanic, EngineRefused
 from jupyter_runtimed.core.crdt.insertion import Insertion, next_insertion, read_insertion, write_insertion
 from jupyter_runtimed.core.crdt.log import BODY_AT, LogEntry, heads_after
-from jupyter_runtimed.core.crdt.replica import Replica
 from jupyter_runtimed.core.errors import Malformed
 from jupyter_runtimed.core.ids import Hash, Heads
 
 _MAX_INFLATED_BYTES = 1 << 30
 """The server is trusted with what it sends, but not without any bound."""
 
-_MAX_DUE = 256
-"""Changes that the engine lacks: it takes so many in a few milliseconds."""
 
-
-class Follower(Replica):
+class Follower(AheadReplica):
     """See the module. Own changes have no origin, all others have one.
 
     Args:
@@ -35,28 +32,14 @@ class Follower(Replica):
 
     def __init__(self, actor: bytes) -> None:
         super().__init__(b"", actor=actor, heads=(), known=())
-        self._due: list[bytes] = []
         self._seq = 0
 
     @property
     def engine(self) -> Engine:
-        """The engine, which is given what it lacks. Raises Malformed when it does not take that."""
-        if self._engine is None or self._engine.is_broken:
-            self._due = []  # it is in the log
-            return super().engine
-        self._give_due(self._engine)
-        return self._engine
-
-    def _give_due(self, engine: Engine) -> None:
-        due, self._due = self._due, []
-        if not due:
-            return
+        """As of any replica that may be ahead. Raises Malformed when the engine does not take what came."""
         try:
-            engine.apply(due)
-            if engine.heads != self._heads:
-                raise EngineRefused("not all of the changes were taken")
+            return super().engine
         except (EnginePanic, EngineRefused) as error:
-            self._start_over()
             raise Malformed(f"changes of the server that the engine does not take: {error}") from error
 
     def follow(self, fields: Iterable[bytes], *, origin: str) -> bool:
@@ -101,14 +84,6 @@ class Follower(Replica):
         chunk, digest = make_chunk(CHANGE_CHUNK, write_insertion(insertion))
         self._enter_ahead([LogEntry(chunk, digest, None, {obj: frozenset()}, insertion)], (digest,))
         return True
-
-    def _enter_ahead(self, entries: list[LogEntry], heads: Heads) -> None:
-        before, self._heads = self._heads, heads
-        if self._engine is not None:
-            self._due += [entry.chunk for entry in entries]
-        self._enter(entries, before)
-        if self._engine is not None and len(self._due) > _MAX_DUE:
-            self._give_due(self._engine)
 
     def _enter(self, entries: list[LogEntry], before: Heads) -> None:
         for entry in entries:

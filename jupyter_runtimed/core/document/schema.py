@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_runtimed.core.crdt import MAP, TEXT, ChangeBuilder, OpId, Replica, Uint
+from jupyter_runtimed.core.crdt import MAP, TEXT, AheadReplica, ChangeBuilder, OpId, Replica, Uint
 
 SCHEMA_VERSION = 1
 CELL_TYPES = ("code", "markdown", "raw")
@@ -43,7 +43,7 @@ def write_genesis(builder: ChangeBuilder) -> None:
 
 def new_notebook_replica(actor: bytes) -> Replica:
     """A replica with nothing but the genesis change."""
-    replica = Replica(b"", actor=actor, heads=(), known=())
+    replica = AheadReplica(b"", actor=actor, heads=(), known=())
     replica.append([(GENESIS, GENESIS_HASH)])
     return replica
 

@@ -14,7 +14,7 @@ from tests.support.people import token
 
 SECRET = "password=hunter2"
 
-TRAITS = [{"version_pause_s": 0.1}]
+TRAITS = [{"version_pause_s": 0.4}]
 
 
 def client_of(served: Any, name: str) -> Client:
