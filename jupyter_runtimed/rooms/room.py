@@ -253,7 +253,6 @@ class Room:
         self.executor = self.services.make_executor(self)
         self.saver.begin(self.durability.base)
         self.hub.notebook_loaded()
-        self.hub.serve_runtime(self.runtime.replica)
         self.hub.tell_status()
         self.upkeep.touched()
         self.readiness.settle()

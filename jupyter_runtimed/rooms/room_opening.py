@@ -146,6 +146,9 @@ class RoomOpening:
             room.saver.touched()
 
     def _become_whole(self) -> None:
+        hub = self._room.hub
+        hub.serve_runtime(self._room.runtime.replica)
+        hub.flush()  # whoever waits for the outputs is sent them before the room makes ready to log, save and run
         restored = self._restored
         logged = (restored.heads, restored.logged.meta) if restored is not None else (None,)
         self._room.durability.begin(*logged)

@@ -38,7 +38,7 @@ _SMALL = 0x800
 """Smaller numbers are looked up: nearly all there are but operation counters."""
 
 _ULEBS = tuple(map(_spell_uleb, range(_SMALL)))
-_SLEBS = {number: _spell_sleb(number) for number in range(-_SMALL // 2, _SMALL // 2)}
+_SLEBS = tuple(map(_spell_sleb, range(-_SMALL, _SMALL)))
 
 
 def uleb(number: int) -> bytes:
@@ -48,7 +48,7 @@ def uleb(number: int) -> bytes:
 
 def sleb(number: int) -> bytes:
     """A signed number in LEB128."""
-    return _SLEBS.get(number) or _spell_sleb(number)
+    return _SLEBS[number + _SMALL] if -_SMALL <= number < _SMALL else _spell_sleb(number)
 
 
 def encode_str(text: str) -> bytes:
