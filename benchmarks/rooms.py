@@ -2,7 +2,8 @@
 
     python -m benchmarks.rooms [--quick] [--only open,join] [--systems ours]
 
-Prints medians in milliseconds, and their ratio to ours.
+Prints medians in milliseconds, and their ratio to ours. The servers of all systems run side by side, and their turns
+alternate: such a machine may be twice as fast a minute later. A row is the median of what the rounds gave.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import aiohttp
@@ -194,23 +196,51 @@ async def measure_stall(system: System, session: aiohttp.ClientSession, data: by
     ]
 
 
-async def measure(system: System, data: bytes, quick: bool, only: set[str]) -> list[Row]:
-    times = 5 if quick else 15
-    only = only & system.measures
-    rows: list[Row] = []
+ROUNDS = 3
+"""How often the systems take turns; memory is measured once."""
+
+
+async def measure(system: System, data: bytes, quick: bool, what: str) -> list[Row]:
+    """One turn of a system."""
     async with aiohttp.ClientSession(headers=HEADERS) as session:
-        if "open" in only:
-            rows += await measure_open(system, session, data, times)
-        if "join" in only:
-            rows += await measure_join(system, session, data, times)
-        if "keys" in only:
-            rows += await measure_keys(system, session, data, 2, 60 if quick else 300)
-            rows += await measure_keys(system, session, data, 20, 40 if quick else 150)
-        if "memory" in only:
-            rows += await measure_memory(system, session, data, 20)
-        if "stall" in only:
-            rows += await measure_stall(system, session, data, 3 if quick else 7)
-    return rows
+        match what:
+            case "open":
+                return await measure_open(system, session, data, 4 if quick else 10)
+            case "join":
+                return await measure_join(system, session, data, 4 if quick else 10)
+            case "keys":
+                two = await measure_keys(system, session, data, 2, 40 if quick else 150)
+                return two + await measure_keys(system, session, data, 20, 30 if quick else 80)
+            case "memory":
+                return await measure_memory(system, session, data, 20)
+            case _:
+                return await measure_stall(system, session, data, 2 if quick else 4)
+
+
+def measure_all(systems: list[System], data: bytes, quick: bool, only: list[str]) -> dict[str, list[Row]]:
+    """The rows of each system: medians of its turns."""
+    found: dict[str, dict[tuple[str, str], list[float]]] = {system.name: {} for system in systems}
+    for what in only:
+        for _ in range(1 if what == "memory" else ROUNDS):
+            for system in systems:
+                if what not in system.measures:
+                    continue
+                try:
+                    rows = asyncio.run(measure(system, data, quick, what))
+                except Exception as error:  # a peer that cannot do it must not end the run
+                    print(f"{system.name}, {what}: {error!r}")
+                    continue
+                for label, unit, value in rows:
+                    found[system.name].setdefault((label, unit), []).append(value)
+    return {name: [(*label, median(values)) for label, values in rows.items()] for name, rows in found.items()}
+
+
+def start(kind: type[System], running: ExitStack) -> System:
+    """A system with a folder of its own; both end with the stack."""
+    system = kind(Path(running.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))))
+    running.callback(system.stop)
+    system.start()
+    return system
 
 
 def show(results: dict[str, dict[str, list[Row]]]) -> None:
@@ -244,23 +274,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     options = parser.parse_args()
     results: dict[str, dict[str, list[Row]]] = {}
-    systems = [kind for kind in SYSTEMS if kind.available() and (options.systems == "all" or kind is SYSTEMS[0])]
+    kinds = [kind for kind in SYSTEMS if kind.available() and (options.systems == "all" or kind is SYSTEMS[0])]
     for name, data in measured(options.quick).items():
         if options.notebooks not in name:
             continue
-        results[name] = {}
-        for kind in systems:
-            with tempfile.TemporaryDirectory(prefix="bench-") as home:
-                system = kind(Path(home))
-                system.start()
-                try:
-                    results[name][kind.name] = asyncio.run(
-                        measure(system, data, options.quick, set(options.only.split(",")))
-                    )
-                except Exception as error:  # a peer that cannot do it must not end the run
-                    print(f"{kind.name} on {name}: {error!r}")
-                finally:
-                    system.stop()
+        with ExitStack() as running:
+            systems = [start(kind, running) for kind in kinds]
+            results[name] = measure_all(systems, data, options.quick, options.only.split(","))
     show(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))

@@ -15,8 +15,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+
+import psutil
 
 TOKEN = "a-token-for-tests"
 
@@ -48,7 +51,7 @@ class ServerProcess:
         environment: what the process has besides this one's environment.
         below: a program and its arguments that runs the server in its own place, with fewer rights, say.
         probe: the address that answers once the server is up, below `base_url`.
-        is_killed: a `with` block ends with `kill`, where nothing is looked at afterwards and its kernels end by themselves.
+        is_killed: a `with` block ends with `kill`, its kernels with it: nothing is looked at afterwards.
     """
 
     def __init__(
@@ -159,7 +162,11 @@ class ServerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self.is_killed:
+        if self.is_killed and self.process is not None and self.process.poll() is None:
+            kernels = psutil.Process(self.process.pid).children(recursive=True)  # not all of them end by themselves
             self.kill()
+            for kernel in kernels:
+                with suppress(psutil.NoSuchProcess):
+                    kernel.kill()
         else:
             self.stop()
