@@ -49,6 +49,9 @@ _NOTEBOOK_LIMITS = Limits()
 TRANSIENT_METADATA = frozenset({"orig_nbformat", "orig_nbformat_minor", "signature"})
 """Nbformat neither reads nor writes these in a notebook's metadata."""
 
+_quoted = json.encoder.encode_basestring_ascii
+"""A string as JSON, in ASCII."""
+
 _VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 _CELL_KEYS = frozenset({"id", "cell_type", "source", "metadata", "attachments"})
@@ -188,7 +191,7 @@ class Import:
         if isinstance(raw, str) and _VALID_ID.fullmatch(raw) and raw not in self._ids:
             cell_id = raw
         else:
-            content = json.dumps([index, cell_type, source]).encode()
+            content = f"[{index}, {_quoted(cell_type)}, {_quoted(source)}]".encode()  # as JSON
             cell_id = hashlib.sha256(content).hexdigest()[:12]
             while cell_id in self._ids:
                 cell_id = hashlib.sha256(cell_id.encode()).hexdigest()[:12]
