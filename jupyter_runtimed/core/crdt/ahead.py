@@ -36,9 +36,7 @@ class AheadReplica(Replica):
     def _give_due(self, engine: Engine) -> None:
         due, self._due = self._due, ()
         try:
-            engine.apply(due)
-            if engine.heads != self._heads:
-                raise EngineRefused("not all of the changes were taken")
+            engine.take(due, self._heads)
         except (EnginePanic, EngineRefused) as error:  # the log decides: the engine is made anew of it
             self.panics += isinstance(error, EnginePanic)
             self._start_over()
@@ -57,8 +55,9 @@ class AheadReplica(Replica):
 
     def _enter_ahead(self, entries: list[LogEntry], heads: Heads) -> None:
         before, self._heads = self._heads, heads
-        if self._engine is not None:
+        engine = self._engine
+        if engine is not None:
             self._due += tuple([entry.chunk for entry in entries])
         self._enter(entries, before)
-        if len(self._due) > MAX_DUE:
-            self.engine  # noqa: B018  (it takes what is due)
+        if engine is not None and len(self._due) > MAX_DUE:
+            self._give_due(engine)

@@ -153,6 +153,12 @@ class Engine:
         message = encode_changes(chunks)
         self._run(lambda: self._document.receive_sync_message(SyncState(), Message.decode(message)), writes=True)
 
+    def take(self, chunks: Sequence[bytes], heads: Heads) -> None:
+        """Apply change chunks that make these the heads. Raises EngineRefused when they do not."""
+        self.apply(chunks)
+        if self.heads != heads:
+            raise EngineRefused("not all of the changes were taken")
+
     # The engine's own sync protocol, for peers that are not level.
 
     def receive(self, state: SyncState, message: bytes) -> None:

@@ -252,9 +252,7 @@ class Replica:
         heads = heads_after(before, admitted.infos)
         engine = self.engine
         try:
-            engine.apply([info.chunk for info in admitted.infos])
-            if engine.heads != heads:
-                raise EngineRefused("not all of the changes were taken")
+            engine.take([info.chunk for info in admitted.infos], heads)
         except (EnginePanic, EngineRefused) as error:
             self.panics += isinstance(error, EnginePanic)
             admitted.withdraw()

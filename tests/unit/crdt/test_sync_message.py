@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_runtimed.core.crdt import ROOT, Engine, Replica, SyncMessage, encode_sync, parse_sync
-from jupyter_runtimed.core.crdt.sync_message import V1, V2
+from jupyter_runtimed.core.crdt import ROOT, Engine, Replica, SyncMessage, encode_news, encode_sync, parse_sync
+from jupyter_runtimed.core.crdt.sync_message import V1, V2, encode_changes
 from jupyter_runtimed.core.errors import Malformed, ProtocolError
 from tests.support.js_peer import JsProcess, requires_js
 
@@ -48,6 +48,22 @@ def test_what_was_written_is_read(
     assert parsed.have == ((tuple(sorted(have)), b""),)
     assert b"".join(parsed.changes) == b"".join(chunks)
     assert parsed.capabilities == bytes(caps or [])
+
+
+@given(HASHES, HASHES, st.lists(st.binary(min_size=1, max_size=300), max_size=3))
+def test_the_short_ways_write_the_same(heads: list[bytes], had: list[bytes], chunks: list[bytes]) -> None:
+    assert encode_news(chunks, heads, had) == encode_sync(chunks, heads, have=[(had, b"")])
+    assert encode_changes(chunks) == encode_sync(chunks)
+
+
+def test_a_key_is_read_the_short_way_only_when_nothing_follows() -> None:
+    message = encode_news([b"change"], [ONE], [TWO])
+    key = SyncMessage(V1, (ONE,), (), (((TWO,), b""),), (b"change",), b"")
+    assert parse_sync(message) == key
+    assert parse_sync(b"\x43" + message[1:]) == key._replace(version=V2)
+    assert parse_sync(message + b"\x02\x01\x02") == key._replace(capabilities=b"\x01\x02")
+    with pytest.raises(Malformed):
+        parse_sync(message[:-1])
 
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda data: b"\x42" + data))
